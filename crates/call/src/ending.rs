@@ -1,0 +1,71 @@
+//! Why a call ended: always exactly one cause.
+
+use serde::{Deserialize, Serialize};
+
+use crate::CarrierDeparture;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum EndCause {
+    /// The caller hung up, or the carrier said the call is over.
+    CallerHungUp,
+    /// The phone side vanished without saying so.
+    CarrierLost {
+        departure: CarrierDeparture,
+    },
+    /// The agent ended the conversation.
+    AgentHungUp {
+        reason: Option<String>,
+    },
+    Transferred {
+        to: String,
+    },
+    /// A machine answered, and the agent left it at that.
+    Voicemail,
+    /// Somebody at the console or the API ended it.
+    OperatorHungUp {
+        by: String,
+    },
+    /// The agent could not be kept or had, and the fallback was to say so and hang up.
+    AgentUnavailable {
+        detail: String,
+    },
+    /// No media ever started.
+    NeverStarted,
+    /// The carrier kept the socket open but sent nothing.
+    NoMedia,
+    /// The longest a call may last.
+    MaxDuration,
+    /// Nobody said anything for too long.
+    Stale,
+    /// The gateway went down and the time to finish was over.
+    Drained,
+    /// Another socket took this call over.
+    Replaced,
+    /// A bug of ours ended this call, and only this one.
+    Broken {
+        detail: String,
+    },
+}
+
+impl EndCause {
+    /// The cause in one word, for metrics and lists.
+    pub fn name(&self) -> &'static str {
+        match self {
+            EndCause::CallerHungUp => "caller_hung_up",
+            EndCause::CarrierLost { .. } => "carrier_lost",
+            EndCause::AgentHungUp { .. } => "agent_hung_up",
+            EndCause::Transferred { .. } => "transferred",
+            EndCause::Voicemail => "voicemail",
+            EndCause::OperatorHungUp { .. } => "operator_hung_up",
+            EndCause::AgentUnavailable { .. } => "agent_unavailable",
+            EndCause::NeverStarted => "never_started",
+            EndCause::NoMedia => "no_media",
+            EndCause::MaxDuration => "max_duration",
+            EndCause::Stale => "stale",
+            EndCause::Drained => "drained",
+            EndCause::Replaced => "replaced",
+            EndCause::Broken { .. } => "broken",
+        }
+    }
+}

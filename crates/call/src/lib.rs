@@ -1,0 +1,33 @@
+//! The conversation itself: what a call decides, and nothing that waits.
+//!
+//! A [`Call`] is told what happened and when ([`Input`]) and says what to do about it ([`Command`]). It has no clock, no
+//! socket and no chance of its own, so a ten-minute conversation with a lost acknowledgement is tested in a
+//! millisecond, and a recorded one can be played again.
+
+mod agent;
+mod carrier;
+mod ending;
+mod fact;
+mod ids;
+mod moment;
+mod order;
+mod settings;
+mod tools;
+
+pub use agent::{
+    AgentCapabilities, AgentChoice, AgentCommand, AgentDeparture, AgentEvent, AgentFault, AgentLeft,
+    AgentReady, DialAgent, QueueStatus, Retry, Said, Side, ToolStage, ToolTrace,
+};
+pub use carrier::{
+    CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, MarkFate, MarkOnFlush, MediaStart,
+    Oddity,
+};
+pub use ending::EndCause;
+pub use fact::{BargeInBy, Entry, Fact, GoodbyeProof, IgnoredBecause, PhaseName, Turn, Watchdog};
+pub use ids::{AnswerId, CallId, Digit, Generation, Mark, NotOurMark, masked};
+pub use moment::Moment;
+pub use order::{ControlOutcome, Order};
+pub use settings::{
+    BargeInSettings, CallPlan, CallSettings, DetectorUse, Fallback, LimitSettings, Prompts, ReconnectSettings,
+};
+pub use tools::{OwnTool, ToolCall, ToolOutcome, ToolRun};

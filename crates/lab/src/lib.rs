@@ -1,0 +1,2 @@
+//! A phone network in a box.
+pub mod measure;
