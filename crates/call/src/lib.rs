@@ -5,19 +5,29 @@
 //! millisecond, and a recorded one can be played again.
 
 mod agent;
+mod backoff;
+mod barge_in;
+mod call;
 mod carrier;
+mod core;
 mod ending;
 mod fact;
+mod holdback;
 mod ids;
 mod moment;
 mod order;
+mod phase;
+mod playout;
+mod receipt;
 mod settings;
 mod tools;
+mod transcript;
 
 pub use agent::{
     AgentCapabilities, AgentChoice, AgentCommand, AgentDeparture, AgentEvent, AgentFault, AgentLeft,
     AgentReady, DialAgent, QueueStatus, Retry, Said, Side, ToolStage, ToolTrace,
 };
+pub use call::{Call, Command, Input, Levels};
 pub use carrier::{
     CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, MarkFate, MarkOnFlush, MediaStart,
     Oddity,
@@ -27,6 +37,7 @@ pub use fact::{BargeInBy, Entry, Fact, GoodbyeProof, IgnoredBecause, PhaseName, 
 pub use ids::{AnswerId, CallId, Digit, Generation, Mark, NotOurMark, masked};
 pub use moment::Moment;
 pub use order::{ControlOutcome, Order};
+pub use receipt::{Receipt, Tally};
 pub use settings::{
     BargeInSettings, CallPlan, CallSettings, DetectorUse, Fallback, LimitSettings, Prompts, ReconnectSettings,
 };

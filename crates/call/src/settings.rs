@@ -13,6 +13,8 @@ pub struct CallPlan {
     pub id: CallId,
     pub carrier: CarrierCapabilities,
     pub agent: AgentCapabilities,
+    /// The agent of the bot named by [`Fallback::Bot`].
+    pub fallback_agent: Option<AgentCapabilities>,
     pub settings: CallSettings,
     pub prompts: Prompts,
     /// The bot's own tools, by name. Anything else an agent calls is answered with an error.
@@ -45,6 +47,8 @@ pub struct CallSettings {
     pub limits: LimitSettings,
     /// What to do when the agent cannot be had any more.
     pub fallback: Fallback,
+    /// Keys pressed within this time of each other reach the agent together; `#` ends the wait. 0 hands on each at once.
+    pub digit_gap_ms: u32,
     /// Numbers the agent may hand a caller to. Empty: any number the bot's prompt leads it to.
     pub transfer_to: Vec<String>,
 }
@@ -56,6 +60,7 @@ impl Default for CallSettings {
             reconnect: ReconnectSettings::default(),
             limits: LimitSettings::default(),
             fallback: Fallback::Apologise,
+            digit_gap_ms: 800,
             transfer_to: Vec::new(),
         }
     }
@@ -144,7 +149,8 @@ pub struct LimitSettings {
     pub agent_ready_ms: u32,
     /// Without any sign of life from an agent that gives signs of life.
     pub agent_stalled_ms: u32,
-    /// After the caller stopped speaking, without any answer. The agent is told once, then given up.
+    /// After the caller stopped speaking, without any answer. Noted, not punished: some agents
+    /// keep silent on purpose.
     pub agent_silent_ms: u32,
     pub max_duration_ms: u32,
     /// Without speech from either side.

@@ -1,0 +1,16 @@
+//! One program for all tests of the crate's outside.
+
+mod adpcm;
+mod bed;
+mod dtmf;
+mod framer;
+mod g711;
+mod level;
+mod noise;
+mod pcm;
+mod resample;
+mod spectrum;
+mod spoken;
+mod tone;
+mod vad;
+mod wav;
