@@ -218,7 +218,8 @@ impl Bank {
     fn new(rate: Rate) -> Bank {
         let hz = rate.hz() as f32;
         let block = (BLOCK_SECONDS * hz).round() as usize;
-        let frequencies: [f32; 8] = std::array::from_fn(|i| if i < 4 { ROWS_HZ[i] } else { COLUMNS_HZ[i - 4] });
+        let frequencies: [f32; 8] =
+            std::array::from_fn(|i| if i < 4 { ROWS_HZ[i] } else { COLUMNS_HZ[i - 4] });
         let turns = frequencies.map(|frequency| TAU * frequency / hz);
         let quietest = level::amplitude(QUIETEST_DBFS.max(SILENCE_DBFS)) * 32_768.0;
         Bank {
@@ -231,7 +232,8 @@ impl Bank {
                 let (sin, cos) = (turn * block as f32).sin_cos();
                 [cos, sin]
             }),
-            agreement: turns.map(|turn| (turn * block as f32 * FREQUENCY_ERROR_MAX).min(PHASE_ERROR_MAX).cos()),
+            agreement: turns
+                .map(|turn| (turn * block as f32 * FREQUENCY_ERROR_MAX).min(PHASE_ERROR_MAX).cos()),
         }
     }
 

@@ -14,14 +14,8 @@ pub enum Rate {
 }
 
 impl Rate {
-    pub const ALL: [Rate; 6] = [
-        Rate::Hz8000,
-        Rate::Hz16000,
-        Rate::Hz22050,
-        Rate::Hz24000,
-        Rate::Hz44100,
-        Rate::Hz48000,
-    ];
+    pub const ALL: [Rate; 6] =
+        [Rate::Hz8000, Rate::Hz16000, Rate::Hz22050, Rate::Hz24000, Rate::Hz44100, Rate::Hz48000];
 
     pub const fn hz(self) -> u32 {
         match self {

@@ -60,7 +60,13 @@ pub struct Meter {
 impl Meter {
     /// A meter that shows a new level each `window`; at least one sample.
     pub fn new(rate: Rate, window: Duration) -> Meter {
-        Meter { window: rate.samples_in(window).max(1), samples: 0, energy: 0, peak: 0, shown: Level::SILENCE }
+        Meter {
+            window: rate.samples_in(window).max(1),
+            samples: 0,
+            energy: 0,
+            peak: 0,
+            shown: Level::SILENCE,
+        }
     }
 
     /// Takes more of the stream. `true` when at least one window became complete and [`Meter::level`] is new.

@@ -42,17 +42,19 @@ pub fn be_to_pcm(bytes: &[u8], samples: &mut Vec<i16>) -> Result<(), OddLength> 
 
 /// Appends samples as little-endian bytes.
 pub fn pcm_to_le(samples: &[i16], bytes: &mut Vec<u8>) {
-    bytes.reserve(samples.len() * 2);
-    for sample in samples {
-        bytes.extend_from_slice(&sample.to_le_bytes());
+    let start = bytes.len();
+    bytes.resize(start + samples.len() * 2, 0);
+    for (pair, sample) in bytes[start..].as_chunks_mut::<2>().0.iter_mut().zip(samples) {
+        *pair = sample.to_le_bytes();
     }
 }
 
 /// Appends samples as big-endian bytes.
 pub fn pcm_to_be(samples: &[i16], bytes: &mut Vec<u8>) {
-    bytes.reserve(samples.len() * 2);
-    for sample in samples {
-        bytes.extend_from_slice(&sample.to_be_bytes());
+    let start = bytes.len();
+    bytes.resize(start + samples.len() * 2, 0);
+    for (pair, sample) in bytes[start..].as_chunks_mut::<2>().0.iter_mut().zip(samples) {
+        *pair = sample.to_be_bytes();
     }
 }
 

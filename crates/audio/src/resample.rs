@@ -23,14 +23,18 @@ const TAPS: usize = 32;
 /// With 32 taps it puts the edges at 0.42 and 0.58 of the lower rate. More would blur the telephone band's upper edge.
 const ATTENUATION_DB: f64 = 80.0;
 
-/// Coefficient sets are whole multiples of this many taps, so that the inner loop has no remainder.
+/// Coefficients are applied so many at a time; sets are whole multiples, so that no loop has a remainder.
 const LANES: usize = 8;
 
 /// Longest filter: 48 kHz to 8 kHz.
 const TAPS_MAX: usize = TAPS * 6;
 
-/// Input samples per turn of the inner loop. Bounds the scratch on the stack; any value gives the same output.
-const BLOCK: usize = 320;
+/// Input samples per turn of the loop. Bounds the scratch on the stack; any value gives the same output.
+const BLOCK: usize = 480;
+
+/// Ratios up to this are worked off phase by phase, many output samples at once; odder ones (22.05 and 44.1 kHz against
+/// the rest, with up to 441 phases) one by one.
+const PLANES_MAX: usize = 6;
 
 /// Turns a stream at one rate into a stream at another.
 ///
@@ -74,8 +78,7 @@ impl Resampler {
             output.extend_from_slice(input);
             return;
         };
-        output.reserve((input.len() * filter.up).div_ceil(filter.down) + 1);
-        let mut scratch = [0f32; TAPS_MAX + BLOCK];
+        let mut scratch = Scratch::default();
         for block in input.chunks(BLOCK) {
             self.process_block(filter, block, &mut scratch, output);
         }
@@ -99,34 +102,62 @@ impl Resampler {
         &mut self,
         filter: &Filter,
         block: &[i16],
-        scratch: &mut [f32; TAPS_MAX + BLOCK],
+        scratch: &mut Scratch,
         output: &mut Vec<i16>,
     ) {
         let past = self.past.len();
-        let line = &mut scratch[..past + block.len()];
-        let known = self.past.iter().chain(block);
-        for (slot, &sample) in line.iter_mut().zip(known) {
-            *slot = sample as f32;
-        }
+        let line = &mut scratch.line[..past + block.len()];
+        line[..past].copy_from_slice(&self.past);
+        line[past..].copy_from_slice(block);
+        self.past.copy_from_slice(&line[block.len()..]);
 
-        // The window of the next output sample starts at `skip` and ends at the input sample it waits for.
-        while let Some(window) = line.get(self.skip..self.skip + filter.taps) {
-            output.push(filter.dot(self.phase, window));
-            self.skip += filter.step;
-            self.phase += filter.step_phases;
-            if self.phase >= filter.up {
-                self.phase -= filter.up;
-                self.skip += 1;
-            }
-        }
-        self.skip -= block.len();
-
-        if block.len() >= past {
-            self.past.copy_from_slice(&block[block.len() - past..]);
+        // The window of an output sample starts at `skip` in the line and ends at the input sample it waits for.
+        let ready = block.len().saturating_sub(self.skip) * filter.up;
+        let count = ready.saturating_sub(self.phase).div_ceil(filter.down);
+        let start = output.len();
+        output.resize(start + count, 0);
+        let cursor = Cursor { phase: self.phase, skip: self.skip };
+        if filter.is_planar() {
+            filter.apply_by_phase(cursor, past + block.len(), scratch, &mut output[start..]);
         } else {
-            self.past.copy_within(block.len().., 0);
-            self.past[past - block.len()..].copy_from_slice(block);
+            filter.apply_one_by_one(cursor, past + block.len(), scratch, &mut output[start..]);
         }
+
+        let next = cursor.after(count, filter);
+        self.phase = next.phase;
+        self.skip = next.skip - block.len();
+    }
+}
+
+/// Room to work in, on the stack for the length of one call.
+struct Scratch {
+    line: [i16; TAPS_MAX + BLOCK],
+    planes: [f32; TAPS_MAX + BLOCK + PLANES_MAX],
+    sums: [f32; BLOCK + 1],
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch {
+            line: [0; TAPS_MAX + BLOCK],
+            planes: [0.0; TAPS_MAX + BLOCK + PLANES_MAX],
+            sums: [0.0; BLOCK + 1],
+        }
+    }
+}
+
+/// Where an output sample takes its window and its coefficients from.
+#[derive(Clone, Copy)]
+struct Cursor {
+    phase: usize,
+    skip: usize,
+}
+
+impl Cursor {
+    /// The place of a later output sample.
+    fn after(self, outputs: usize, filter: &Filter) -> Cursor {
+        let phases = self.phase + outputs * filter.down;
+        Cursor { phase: phases % filter.up, skip: self.skip + phases / filter.up }
     }
 }
 
@@ -135,11 +166,9 @@ impl Resampler {
 struct Filter {
     up: usize,
     down: usize,
-    /// From one output sample to the next: whole input samples, and phases beyond them.
-    step: usize,
-    step_phases: usize,
     taps: usize,
-    /// `up` sets of `taps` coefficients, each in the order of the input samples (oldest first).
+    /// `up` sets of `taps` coefficients. One by one they stand in the order of the input samples, oldest first; by phase,
+    /// every `down`-th stands together.
     sets: Box<[f32]>,
 }
 
@@ -171,21 +200,109 @@ impl Filter {
                 .collect();
             // Every set passes a constant unchanged; otherwise the sets would differ audibly on low notes.
             let gain: f64 = set.iter().sum();
-            sets.extend(set.iter().map(|tap| (tap / gain) as f32));
+            // Zeros of the sinc are made real ones: whole groups of them are then stepped over.
+            let exact = set.iter().map(|tap| if tap.abs() < 1e-9 { 0.0 } else { (tap / gain) as f32 });
+            sets.extend(exact);
         }
-        Filter { up, down, step: down / up, step_phases: down % up, taps, sets: sets.into() }
+        let mut filter = Filter { up, down, taps, sets: sets.into() };
+        if filter.is_planar() {
+            let plane = taps / down;
+            filter.sets = (0..up * taps)
+                .map(|at| (at / taps, at % taps))
+                .map(|(phase, at)| filter.sets[phase * taps + at % plane * down + at / plane])
+                .collect();
+        }
+        filter
     }
 
-    #[inline]
-    fn dot(&self, phase: usize, window: &[f32]) -> i16 {
-        let set = &self.sets[phase * self.taps..][..self.taps];
-        let mut sums = [0f32; LANES];
-        for (taps, samples) in set.as_chunks::<LANES>().0.iter().zip(window.as_chunks::<LANES>().0) {
-            for lane in 0..LANES {
-                sums[lane] += taps[lane] * samples[lane];
+    fn is_planar(&self) -> bool {
+        self.up.max(self.down) <= PLANES_MAX
+    }
+
+    /// All output samples of one phase together, then those of the next.
+    ///
+    /// Their windows lie `down` input samples apart. With every `down`-th input sample in a plane of its own, each
+    /// coefficient meets a run of neighbours, which is what vector instructions want.
+    fn apply_by_phase(&self, cursor: Cursor, length: usize, scratch: &mut Scratch, output: &mut [i16]) {
+        let plane_length = length.div_ceil(self.down);
+        for plane in 0..self.down {
+            let slots = &mut scratch.planes[plane * plane_length..][..plane_length];
+            let samples = &scratch.line[plane..length];
+            if self.down == 1 {
+                to_float(samples, slots);
+                continue;
+            }
+            for (slot, group) in slots.iter_mut().zip(samples.chunks(self.down)) {
+                *slot = group[0] as f32;
             }
         }
-        round_to_sample(sums.iter().sum())
+
+        for first in 0..self.up.min(output.len()) {
+            let Cursor { phase, skip } = cursor.after(first, self);
+            let count = (output.len() - first).div_ceil(self.up);
+            let sums = &mut scratch.sums[..count];
+            sums.fill(0.0);
+            let set = &self.sets[phase * self.taps..][..self.taps];
+            for (residue, taps) in set.chunks_exact(self.taps / self.down).enumerate() {
+                let plane = (skip + residue) % self.down * plane_length;
+                let samples = &scratch.planes[plane + (skip + residue) / self.down..plane + plane_length];
+                for (group, taps) in taps.as_chunks::<LANES>().0.iter().enumerate() {
+                    if taps.iter().any(|&tap| tap != 0.0) {
+                        accumulate(sums, taps, &samples[group * LANES..]);
+                    }
+                }
+            }
+            // Rounding apart from spreading: the one goes several at a time, the other cannot.
+            let rounded = &mut scratch.line[..count];
+            for (slot, &sum) in rounded.iter_mut().zip(sums.iter()) {
+                *slot = round_to_sample(sum);
+            }
+            if self.up == 1 {
+                output.copy_from_slice(rounded);
+                continue;
+            }
+            for (group, &sample) in output[first..].chunks_mut(self.up).zip(rounded.iter()) {
+                group[0] = sample;
+            }
+        }
+    }
+
+    /// One output sample after the other.
+    fn apply_one_by_one(&self, mut cursor: Cursor, length: usize, scratch: &mut Scratch, output: &mut [i16]) {
+        let line = &mut scratch.planes[..length];
+        to_float(&scratch.line, line);
+        for slot in output {
+            let set = &self.sets[cursor.phase * self.taps..][..self.taps];
+            let window = &line[cursor.skip..][..self.taps];
+            let mut sums = [0f32; LANES];
+            for (taps, samples) in set.as_chunks::<LANES>().0.iter().zip(window.as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    sums[lane] += taps[lane] * samples[lane];
+                }
+            }
+            *slot = round_to_sample(sums.iter().sum());
+            cursor = cursor.after(1, self);
+        }
+    }
+}
+
+fn to_float(samples: &[i16], slots: &mut [f32]) {
+    for (slot, &sample) in slots.iter_mut().zip(samples) {
+        *slot = sample as f32;
+    }
+}
+
+/// Adds to each sum its share of [`LANES`] coefficients.
+#[inline]
+fn accumulate(sums: &mut [f32], taps: &[f32; LANES], samples: &[f32]) {
+    // One view per coefficient, all of one length: the compiler then knows that it may take four sums at a time.
+    let count = sums.len();
+    let views: [&[f32]; LANES] = std::array::from_fn(|tap| &samples[tap..][..count]);
+    let [a, b, c, d, e, f, g, h] = views;
+    for i in 0..count {
+        let first = taps[0] * a[i] + taps[1] * b[i] + taps[2] * c[i] + taps[3] * d[i];
+        let second = taps[4] * e[i] + taps[5] * f[i] + taps[6] * g[i] + taps[7] * h[i];
+        sums[i] += first + second;
     }
 }
 

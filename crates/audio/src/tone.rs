@@ -131,7 +131,11 @@ impl Cadence {
             let sounding = self.position < self.on;
             let until = if sounding { self.on } else { self.period };
             let now = (until - self.position).min(samples as u64) as usize;
-            if sounding { self.tone.start() } else { self.tone.stop() }
+            if sounding {
+                self.tone.start()
+            } else {
+                self.tone.stop()
+            }
             self.tone.next(now, output);
             self.position = (self.position + now as u64) % self.period;
             samples -= now;

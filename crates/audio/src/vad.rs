@@ -4,9 +4,9 @@
 //! lets it talk over the caller, so it has to be good on what telephones deliver: 300 to 3400 Hz, eight bits, hum, hiss.
 //!
 //! Every 10 ms:
-//! 1. [`bands`] splits the sound into five bands, each of which has its own noise floor ([`floor`]): what the band falls
+//! 1. `bands` splits the sound into five bands, each of which has its own noise floor (`floor`): what the band falls
 //!    back to again and again. How far the bands stand above their floors is the first evidence.
-//! 2. [`pitch`] asks whether the sound repeats itself like a voice (60 to 400 times a second), and whether it is a pure
+//! 2. `pitch` asks whether the sound repeats itself like a voice (60 to 400 times a second), and whether it is a pure
 //!    tone: keys, beeps and ringing repeat themselves perfectly and nobody says them.
 //! 3. Speech *begins* with voiced sound that lasts; breath, clicks and bursts of noise have none. Once begun, voiceless
 //!    sounds carry it on, and a hang-over bridges the gaps between words.
@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::Rate;
 use crate::level::SILENCE_DBFS;
 use bands::{HOP, Splitter};
-use floor::Floors;
+use floor::{Background, Floors};
 use pitch::Pitch;
 
 /// How quickly the detector makes up its mind.
@@ -42,7 +42,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { onset: Duration::from_millis(40), hangover: Duration::from_millis(200), quietest_dbfs: -58.0 }
+        Config {
+            onset: Duration::from_millis(40),
+            hangover: Duration::from_millis(200),
+            quietest_dbfs: -58.0,
+        }
     }
 }
 
@@ -86,8 +90,9 @@ pub struct Detector {
 /// Longest voiceless stretch inside speech ("st", "ks" with their closures); what hisses longer is noise that came up.
 const VOICELESS_MAX: Duration = Duration::from_millis(350);
 
-/// What a voiceless hop counts towards the beginning of speech: a whisper has to last ten times longer.
-const VOICELESS_EVIDENCE: f32 = 0.1;
+/// What a voiceless hop counts towards the beginning of speech: a whisper has to last a second, a
+/// breath does not.
+const VOICELESS_EVIDENCE: f32 = 0.04;
 
 impl Detector {
     /// A detector with the usual settings.
@@ -99,7 +104,8 @@ impl Detector {
     pub fn with_config(rate: Rate, config: &Config) -> Detector {
         let intake = Intake::new(rate);
         let hop = intake.hop_duration(rate);
-        let hops = |duration: Duration| (duration.as_secs_f32() / hop.as_secs_f32()).ceil().clamp(1.0, 60_000.0);
+        let hops =
+            |duration: Duration| (duration.as_secs_f32() / hop.as_secs_f32()).ceil().clamp(1.0, 60_000.0);
         Detector {
             intake,
             splitter: Splitter::default(),
@@ -137,32 +143,45 @@ impl Detector {
     }
 
     fn judge(&mut self, hop: &[f32; HOP]) {
-        let power = hop.iter().map(|sample| sample * sample).sum::<f32>() / HOP as f32;
+        let power = bands::power(hop);
         let level_dbfs = (decibels(power) - FULL_SCALE_DB).max(SILENCE_DBFS);
-        let split = self.splitter.split(hop);
+        let split = self.splitter.split(hop, power);
         self.pitch.push(&split.low);
         let rise = self.floors.rise(&split.powers);
         let loudness = decibels(split.powers.iter().sum());
 
         let (mut voiced, mut tonal) = (0.0, false);
         if rise.total > 1.0 && level_dbfs > self.quietest_dbfs {
-            let sound = self.pitch.measure(&split.powers);
+            let sound = self.pitch.measure(hop, &split.powers);
             (voiced, tonal) = (sound.voiced, sound.tonal);
             // Voice is believed at a lower level than noise is.
-            let above = rise.total + 5.0 * voiced - 2.5 - self.floors.threshold() - self.talker.doubt(loudness, self.activity.speaking);
+            let above = rise.total + 5.0 * voiced
+                - 2.5
+                - self.floors.threshold()
+                - self.talker.doubt(loudness, self.activity.speaking);
             self.raw = if tonal { 0.0 } else { squash(above / 3.0) };
         } else {
             self.raw = 0.0;
         }
 
         self.decide(voiced > 0.5, tonal);
-        let background = (!self.activity.speaking && self.raw < 0.5) || self.talker.doubt(loudness, false) > 1.0;
+        let background =
+            if self.talker.doubt(loudness, false) > 1.0 || (!self.activity.speaking && self.raw < 0.5) {
+                Background::Surely
+            } else if !self.activity.speaking && voiced < 0.5 {
+                Background::Perhaps
+            } else {
+                Background::Hardly
+            };
         self.floors.learn(&rise, background);
         self.talker.learn(loudness, voiced > 0.5 && self.raw > 0.5 && self.activity.speaking);
 
-        // Up within two or three hops, down within five.
-        let share = if self.raw > self.activity.score { 0.4 } else { 0.2 };
+        // Up within three hops, down within a dozen: the closure of a "p" should not look like the end of a sentence.
+        let share = if self.raw > self.activity.score { 0.4 } else { 0.08 };
         self.activity.score += (self.raw - self.activity.score) * share;
+        if self.activity.score < 1e-3 {
+            self.activity.score = 0.0;
+        }
         self.activity.level_dbfs = level_dbfs;
     }
 
@@ -179,7 +198,8 @@ impl Detector {
         .min(self.onset_hops);
 
         let begins = self.evidence >= self.onset_hops;
-        let goes_on = self.activity.speaking && self.raw > 0.45 && self.since_voice <= self.voiceless_hops_max;
+        let goes_on =
+            self.activity.speaking && self.raw > 0.45 && self.since_voice <= self.voiceless_hops_max;
         if begins || goes_on {
             self.hangover_left = self.hangover_hops;
         } else {

@@ -133,6 +133,11 @@ impl Call {
         self.core.transcript.history()
     }
 
+    /// Frames taken from the carrier and given to it so far.
+    pub fn frames(&self) -> (u64, u64) {
+        self.core.frames()
+    }
+
     /// The figures of this call. Before its end they are those of a call that breaks off now.
     pub fn receipt(&self, now: Moment) -> Receipt {
         let end = self.end().cloned().unwrap_or_else(|| EndCause::Broken { detail: "still going on".into() });

@@ -314,6 +314,10 @@ impl Core {
         }
     }
 
+    pub(crate) fn frames(&self) -> (u64, u64) {
+        (self.tally.frames_in, self.tally.frames_out)
+    }
+
     pub(crate) fn receipt(&self, end: EndCause, now: Moment) -> Receipt {
         let mut tally = self.tally.clone();
         let ms = |samples: u64| self.plan.carrier.rate.duration_of(samples).as_millis() as u64;

@@ -68,4 +68,38 @@ impl EndCause {
             EndCause::Broken { .. } => "broken",
         }
     }
+
+    /// The cause as a sentence, for people.
+    pub fn words(&self) -> String {
+        match self {
+            EndCause::CallerHungUp => "The caller hung up.".into(),
+            EndCause::CarrierLost { departure } => match departure {
+                CarrierDeparture::Stopped => "The carrier ended the media.".into(),
+                CarrierDeparture::SocketClosed { code: Some(code) } => {
+                    format!("The carrier closed its socket without a word (code {code}).")
+                }
+                CarrierDeparture::SocketClosed { code: None } => {
+                    "The carrier closed its socket without a word.".into()
+                }
+                CarrierDeparture::SocketFailed { detail } => format!("The carrier's socket broke: {detail}."),
+                CarrierDeparture::StoppedReading => "The carrier stopped reading.".into(),
+                CarrierDeparture::Unintelligible => {
+                    "The carrier sent nothing that could be understood.".into()
+                }
+            },
+            EndCause::AgentHungUp { reason: Some(reason) } => format!("The agent ended the call: {reason}"),
+            EndCause::AgentHungUp { reason: None } => "The agent ended the call.".into(),
+            EndCause::Transferred { to } => format!("The caller was handed over to {to}."),
+            EndCause::Voicemail => "A machine had answered, and the agent ended the call.".into(),
+            EndCause::OperatorHungUp { by } => format!("Ended by {by}."),
+            EndCause::AgentUnavailable { detail } => format!("No agent could be had: {detail}"),
+            EndCause::NeverStarted => "The carrier never started to send media.".into(),
+            EndCause::NoMedia => "The carrier stopped sending media.".into(),
+            EndCause::MaxDuration => "The call reached the longest time a call may last.".into(),
+            EndCause::Stale => "Nobody said anything for too long.".into(),
+            EndCause::Drained => "The gateway was shut down.".into(),
+            EndCause::Replaced => "The carrier opened another socket for this call.".into(),
+            EndCause::Broken { detail } => format!("A bug of ours ended the call: {detail}"),
+        }
+    }
 }

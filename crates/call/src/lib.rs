@@ -20,6 +20,7 @@ mod phase;
 mod playout;
 mod receipt;
 mod settings;
+mod slots;
 mod tools;
 mod transcript;
 
@@ -41,4 +42,5 @@ pub use receipt::{Receipt, Tally};
 pub use settings::{
     BargeInSettings, CallPlan, CallSettings, DetectorUse, Fallback, LimitSettings, Prompts, ReconnectSettings,
 };
+pub use slots::{SlotId, Slots};
 pub use tools::{OwnTool, ToolCall, ToolOutcome, ToolRun};

@@ -6,6 +6,7 @@
 mod outbox;
 mod request;
 mod secret;
+pub mod websocket;
 
 pub use outbox::{Kind, Outbox};
 pub use request::{Body, Method, Reply, Request};

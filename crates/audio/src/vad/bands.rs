@@ -19,6 +19,8 @@ pub(super) struct Splitter {
     upper: Halver,
     lowest: Halver,
     high_pass: HighPass,
+    /// Nothing rings any more.
+    at_rest: bool,
 }
 
 /// One hop, taken apart.
@@ -30,7 +32,12 @@ pub(super) struct Split {
 }
 
 impl Splitter {
-    pub(super) fn split(&mut self, hop: &[f32; HOP]) -> Split {
+    /// Splits a hop of this mean square.
+    pub(super) fn split(&mut self, hop: &[f32; HOP], hop_power: f32) -> Split {
+        let silent = hop_power == 0.0;
+        if silent && self.at_rest {
+            return Split { powers: [0.0; BANDS], low: [0.0; LOW] };
+        }
         let (mut to_2k, mut from_2k) = ([0.0; HOP / 2], [0.0; HOP / 2]);
         self.whole.halve(hop, &mut to_2k, &mut from_2k);
         let (mut low, mut to_2k_upper) = ([0.0; LOW], [0.0; LOW]);
@@ -42,13 +49,34 @@ impl Splitter {
         let (mut to_500, mut to_1k) = ([0.0; LOW / 2], [0.0; LOW / 2]);
         self.lowest.halve(&low, &mut to_500, &mut to_1k);
 
+        if silent {
+            // What still rings is far below a sample. Left alone it would shrink into denormal numbers, which take
+            // the processor a hundred times longer.
+            *self = Splitter { at_rest: true, ..Splitter::default() };
+        } else {
+            self.at_rest = false;
+        }
         let powers = [power(&to_500), power(&to_1k), power(&to_2k_upper), power(&to_3k), power(&from_3k)];
         Split { powers, low }
     }
 }
 
-fn power(samples: &[f32]) -> f32 {
-    samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len() as f32
+/// Mean square.
+pub(super) fn power(samples: &[f32]) -> f32 {
+    dot(samples, samples) / samples.len() as f32
+}
+
+/// Sum of products. Four sums side by side, because floating-point sums may not be reordered by the compiler.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 4];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..4 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
 #[derive(Clone, Debug, Default)]
@@ -64,10 +92,11 @@ impl Halver {
 
     fn halve(&mut self, input: &[f32], lower: &mut [f32], upper: &mut [f32]) {
         for ((pair, lower), upper) in input.as_chunks::<2>().0.iter().zip(lower).zip(upper) {
+            // The new state is written so that it waits for two operations on the old one, not four.
             let a = Self::EVEN * pair[0] + self.even;
-            self.even = pair[0] - Self::EVEN * a;
+            self.even = (1.0 - Self::EVEN * Self::EVEN) * pair[0] - Self::EVEN * self.even;
             let b = Self::ODD * pair[1] + self.odd;
-            self.odd = pair[1] - Self::ODD * b;
+            self.odd = (1.0 - Self::ODD * Self::ODD) * pair[1] - Self::ODD * self.odd;
             *lower = 0.5 * (a + b);
             *upper = 0.5 * (a - b);
         }

@@ -20,6 +20,9 @@ const MINIMUM_BIAS_DB: f32 = 2.0;
 /// Hops per window of the minimum; the last whole one and the running one count.
 const WINDOW_HOPS: u16 = 60;
 
+/// For so long a call is beginning.
+const BEGINNING_HOPS: u16 = 60;
+
 /// How much each band says. A voice lives below 2 kHz; hiss lives above.
 const WEIGHTS: [f32; BANDS] = [0.24, 0.24, 0.24, 0.16, 0.12];
 
@@ -36,6 +39,8 @@ pub(super) struct Floors {
     minimum_before: [f32; BANDS],
     minimum_now: [f32; BANDS],
     hops: u16,
+    /// Hops since the beginning.
+    age: u16,
     /// Mean and mean deviation of the total rise while nobody speaks: how restless the background is.
     quiet_rise: f32,
     quiet_deviation: f32,
@@ -47,6 +52,17 @@ pub(super) struct Rise {
     levels: [f32; BANDS],
 }
 
+/// Whether what was heard is the background that floors are made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Background {
+    /// Nobody speaks, or somebody far away.
+    Surely,
+    /// Something sounds, without a voice.
+    Perhaps,
+    /// Somebody speaks.
+    Hardly,
+}
+
 impl Default for Floors {
     fn default() -> Floors {
         Floors {
@@ -56,6 +72,7 @@ impl Default for Floors {
             minimum_now: [f32::MAX; BANDS],
             // The first window is shorter, so that a noisy line is known after a fifth of a second.
             hops: WINDOW_HOPS - 20,
+            age: 0,
             quiet_rise: 0.0,
             quiet_deviation: 1.0,
         }
@@ -76,7 +93,15 @@ impl Floors {
         (self.quiet_rise + 3.0 * self.quiet_deviation).clamp(THRESHOLD_DB.0, THRESHOLD_DB.1)
     }
 
-    pub(super) fn learn(&mut self, rise: &Rise, quiet: bool) {
+    pub(super) fn learn(&mut self, rise: &Rise, background: Background) {
+        self.age = self.age.saturating_add(1);
+        let upwards = match background {
+            Background::Surely => 0.03,
+            // A hiss before anything else was heard is the line's own.
+            Background::Perhaps if self.age < BEGINNING_HOPS => 0.08,
+            Background::Perhaps => 0.01,
+            Background::Hardly => 0.0,
+        };
         for band in 0..BANDS {
             let level = rise.levels[band];
             self.smoothed[band] += (level - self.smoothed[band]) * 0.25;
@@ -85,13 +110,13 @@ impl Floors {
             let floor = &mut self.floors[band];
             if level < *floor {
                 *floor += (level - *floor) * 0.1;
-            } else if quiet {
-                *floor += (level - *floor) * 0.03;
+            } else {
+                *floor += (level - *floor) * upwards;
             }
             let held = self.minimum_before[band].min(self.minimum_now[band]) + MINIMUM_BIAS_DB;
             *floor = floor.max(held).max(LOWEST_DB);
         }
-        if quiet {
+        if background == Background::Surely {
             self.quiet_rise += (rise.total - self.quiet_rise) * 0.02;
             let deviation = (rise.total - self.quiet_rise).abs();
             self.quiet_deviation += (deviation - self.quiet_deviation) * 0.02;

@@ -34,7 +34,9 @@ impl fmt::Display for WavError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WavError::NotWav => write!(f, "not a WAV file; convert it to PCM WAV"),
-            WavError::Truncated => write!(f, "the WAV file ends before its samples; it was cut short or is empty"),
+            WavError::Truncated => {
+                write!(f, "the WAV file ends before its samples; it was cut short or is empty")
+            }
             WavError::NoFormat => write!(f, "the WAV file has samples but no format before them"),
             WavError::UnsupportedRate(hz) => {
                 write!(f, "sample rate {hz} Hz is not supported; convert the WAV file to one of")?;

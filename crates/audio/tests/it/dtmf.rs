@@ -62,13 +62,19 @@ fn levels_from_shouting_to_faint_are_heard_through_ulaw() {
         let line = spoken::through_ulaw(&dialled(KEYS, Rate::Hz8000, 60, 60, level));
         assert_eq!(heard(&line, Rate::Hz8000, 160), KEYS, "{level} dBFS");
     }
-    assert_eq!(heard(&dialled(KEYS, Rate::Hz8000, 60, 60, -55.0), Rate::Hz8000, 160), "", "too faint to be meant");
+    assert_eq!(
+        heard(&dialled(KEYS, Rate::Hz8000, 60, 60, -55.0), Rate::Hz8000, 160),
+        "",
+        "too faint to be meant"
+    );
 }
 
 #[test]
 fn twist_is_accepted_within_limits_only() {
     // Decibels by which the high tone is stronger.
-    for (twist, expected) in [(-8.0, true), (-4.0, true), (4.0, true), (5.0, true), (-12.0, false), (9.0, false)] {
+    for (twist, expected) in
+        [(-8.0, true), (-4.0, true), (4.0, true), (5.0, true), (-12.0, false), (9.0, false)]
+    {
         for (low, high, key) in [(697.0, 1_209.0, "1"), (852.0, 1_336.0, "8"), (941.0, 1_633.0, "D")] {
             let levels = if twist > 0.0 { [-14.0 - twist, -14.0] } else { [-14.0, -14.0 + twist] };
             let line = press([low, high], levels);
@@ -86,11 +92,23 @@ fn frequencies_are_accepted_within_limits_only() {
                 let key = &KEYS[row * 4 + column..][..1];
                 let expected = if accepted { key } else { "" };
                 let both = [low * (1.0 + off), high * (1.0 + off)];
-                assert_eq!(heard(&press(both, [-14.0; 2]), Rate::Hz8000, 160), expected, "{off} both, key {key}");
+                assert_eq!(
+                    heard(&press(both, [-14.0; 2]), Rate::Hz8000, 160),
+                    expected,
+                    "{off} both, key {key}"
+                );
                 let one = [low * (1.0 + off), high];
-                assert_eq!(heard(&press(one, [-14.0; 2]), Rate::Hz8000, 160), expected, "{off} low, key {key}");
+                assert_eq!(
+                    heard(&press(one, [-14.0; 2]), Rate::Hz8000, 160),
+                    expected,
+                    "{off} low, key {key}"
+                );
                 let one = [low, high * (1.0 + off)];
-                assert_eq!(heard(&press(one, [-14.0; 2]), Rate::Hz8000, 160), expected, "{off} high, key {key}");
+                assert_eq!(
+                    heard(&press(one, [-14.0; 2]), Rate::Hz8000, 160),
+                    expected,
+                    "{off} high, key {key}"
+                );
             }
         }
     }
@@ -123,8 +141,9 @@ fn speech_is_no_digit() {
         let talk = Talk::at(level, talkers).samples;
         // At other speeds the same speech hits other frequencies.
         for (numerator, denominator) in [(1, 1), (9, 10), (10, 9), (4, 5), (5, 4)] {
-            let stretched: Vec<i16> =
-                (0..talk.len() * denominator / numerator).map(|n| talk[n * numerator / denominator]).collect();
+            let stretched: Vec<i16> = (0..talk.len() * denominator / numerator)
+                .map(|n| talk[n * numerator / denominator])
+                .collect();
             seconds += stretched.len() / 8_000;
             assert_eq!(heard(&stretched, Rate::Hz8000, 160), "", "{level} dBFS × {numerator}/{denominator}");
         }

@@ -56,12 +56,17 @@ fn the_digital_milliwatt_has_its_level() {
     let alaw = [0x34, 0x21, 0x21, 0x34, 0xB4, 0xA1, 0xA1, 0xB4];
 
     let power = |samples: [i16; 8]| samples.iter().map(|&s| (s as f64).powi(2)).sum::<f64>() / 8.0;
-    let ulaw_dbm0 = 10.0 * (power(ulaw.map(decode_ulaw)) / (8159f64 * 4.0).powi(2) * 2.0).log10() + 3.17;
-    let alaw_dbm0 = 10.0 * (power(alaw.map(decode_alaw)) / (4096f64 * 8.0).powi(2) * 2.0).log10() + 3.14;
+    let ulaw_dbm0 =
+        10.0 * (power(ulaw.map(decode_ulaw)) / (8159f64 * 4.0).powi(2) * 2.0).log10() + ULAW_PEAK_DBM0;
+    let alaw_dbm0 =
+        10.0 * (power(alaw.map(decode_alaw)) / (4096f64 * 8.0).powi(2) * 2.0).log10() + ALAW_PEAK_DBM0;
 
     assert!(ulaw_dbm0.abs() < 0.02, "{ulaw_dbm0}");
     assert!(alaw_dbm0.abs() < 0.02, "{alaw_dbm0}");
 }
+
+const ULAW_PEAK_DBM0: f64 = 3.17;
+const ALAW_PEAK_DBM0: f64 = 314.0 / 100.0;
 
 #[test]
 fn codes_survive_the_way_through_samples() {

@@ -1,5 +1,7 @@
 //! One program for all tests of the crate's outside.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers may fail loudly as tests do")]
+
 mod adpcm;
 mod bed;
 mod dtmf;

@@ -3,7 +3,7 @@
 use crate::spoken;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Noise {
+pub(crate) enum Noise {
     /// A digitally silent line.
     Nothing,
     White,
@@ -17,10 +17,11 @@ pub enum Noise {
 }
 
 impl Noise {
-    pub const ALL: [Noise; 6] = [Noise::Nothing, Noise::White, Noise::Pink, Noise::Babble, Noise::Hum, Noise::Chord];
+    pub(crate) const ALL: [Noise; 6] =
+        [Noise::Nothing, Noise::White, Noise::Pink, Noise::Babble, Noise::Hum, Noise::Chord];
 
     /// So many samples at 8 kHz with this root mean square.
-    pub fn samples(self, count: usize, dbfs: f64) -> Vec<f64> {
+    pub(crate) fn samples(self, count: usize, dbfs: f64) -> Vec<f64> {
         let raw = match self {
             Noise::Nothing => return vec![0.0; count],
             Noise::White => {
@@ -29,8 +30,12 @@ impl Noise {
             }
             Noise::Pink => pink(count),
             Noise::Babble => babble(count),
-            Noise::Hum => chord(count, &[(50.0, 1.0), (100.0, 0.6), (150.0, 0.5), (250.0, 0.3), (350.0, 0.15)]),
-            Noise::Chord => chord(count, &[(262.0, 1.0), (330.0, 0.8), (392.0, 0.8), (523.0, 0.5), (1_046.0, 0.2)]),
+            Noise::Hum => {
+                chord(count, &[(50.0, 1.0), (100.0, 0.6), (150.0, 0.5), (250.0, 0.3), (350.0, 0.15)])
+            }
+            Noise::Chord => {
+                chord(count, &[(262.0, 1.0), (330.0, 0.8), (392.0, 0.8), (523.0, 0.5), (1_046.0, 0.2)])
+            }
         };
         let rms = (raw.iter().map(|x| x * x).sum::<f64>() / count as f64).sqrt();
         let gain = 32_768.0 * 10f64.powf(dbfs / 20.0) / rms;
@@ -38,7 +43,7 @@ impl Noise {
     }
 }
 
-pub fn mix(clean: &[i16], noise: &[f64]) -> Vec<i16> {
+pub(crate) fn mix(clean: &[i16], noise: &[f64]) -> Vec<i16> {
     clean
         .iter()
         .zip(noise)
@@ -47,25 +52,25 @@ pub fn mix(clean: &[i16], noise: &[f64]) -> Vec<i16> {
 }
 
 /// xorshift64*, and the sum of twelve for a bell curve.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.unit() * end as f64) as usize
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }

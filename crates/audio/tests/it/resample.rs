@@ -87,7 +87,8 @@ fn the_stated_group_delay_is_the_real_one() {
         let stated = Resampler::new(from, to).group_delay().as_secs_f64();
         for hz in [300.0, 1_000.0, 3_000.0] {
             let mut output = Vec::new();
-            Resampler::new(from, to).process(&sine(hz, from.hz(), AMPLITUDE, from.hz() as usize / 5), &mut output);
+            Resampler::new(from, to)
+                .process(&sine(hz, from.hz(), AMPLITUDE, from.hz() as usize / 5), &mut output);
             // Skip the start, whose zeros are no sine.
             let skipped = to.hz() as usize / 20;
             let fit = Fit::of(&output[skipped..], hz, to.hz());

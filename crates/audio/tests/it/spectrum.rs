@@ -3,22 +3,22 @@
 use std::f64::consts::TAU;
 
 /// So many samples of a sine wave.
-pub fn sine(hz: f64, rate: u32, amplitude: f64, count: usize) -> Vec<i16> {
+pub(crate) fn sine(hz: f64, rate: u32, amplitude: f64, count: usize) -> Vec<i16> {
     (0..count).map(|n| (amplitude * (TAU * hz * n as f64 / rate as f64).sin()).round() as i16).collect()
 }
 
 /// The best-fitting sine of a frequency.
-pub struct Fit {
-    pub amplitude: f64,
+pub(crate) struct Fit {
+    pub(crate) amplitude: f64,
     /// Phase at the first sample, as of a sine.
-    pub phase: f64,
+    pub(crate) phase: f64,
     /// Root mean square of what the sine does not explain.
-    pub residue: f64,
+    pub(crate) residue: f64,
 }
 
 impl Fit {
     /// Least squares of a sine, a cosine and a constant.
-    pub fn of(samples: &[i16], hz: f64, rate: u32) -> Fit {
+    pub(crate) fn of(samples: &[i16], hz: f64, rate: u32) -> Fit {
         let basis = |n: usize| {
             let (sin, cos) = (TAU * hz * n as f64 / rate as f64).sin_cos();
             [sin, cos, 1.0]
@@ -50,7 +50,7 @@ impl Fit {
     }
 
     /// Sine against everything else, in dB.
-    pub fn snr_db(&self) -> f64 {
+    pub(crate) fn snr_db(&self) -> f64 {
         20.0 * (self.amplitude / std::f64::consts::SQRT_2 / self.residue.max(1e-9)).log10()
     }
 }
@@ -59,8 +59,9 @@ fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
     for k in 0..3 {
         for i in k + 1..3 {
             let share = a[i][k] / a[k][k];
-            for j in k..3 {
-                a[i][j] -= share * a[k][j];
+            let eliminating = a[k];
+            for (entry, eliminated) in a[i].iter_mut().zip(eliminating) {
+                *entry -= share * eliminated;
             }
             b[i] -= share * b[k];
         }

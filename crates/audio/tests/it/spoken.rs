@@ -35,13 +35,13 @@ const LINES: [(&str, &str, &str); 20] = [
 
 /// Which talkers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Talkers {
+pub(crate) enum Talkers {
     First,
     Second,
 }
 
 /// Whether this run was told that test programs are missing on purpose. Then it says so.
-pub fn is_unavailable() -> bool {
+pub(crate) fn is_unavailable() -> bool {
     #[expect(clippy::disallowed_methods, reason = "the person running the tests decides, not the crate")]
     let told = std::env::var_os("TRUNKLINE_WITHOUT_PEERS").is_some();
     if told {
@@ -51,7 +51,7 @@ pub fn is_unavailable() -> bool {
 }
 
 /// Every line, spoken, at 8 kHz, each with an active level of −20 dBFS.
-pub fn sentences() -> &'static [Vec<i16>] {
+pub(crate) fn sentences() -> &'static [Vec<i16>] {
     static SENTENCES: OnceLock<Vec<Vec<i16>>> = OnceLock::new();
     SENTENCES.get_or_init(|| {
         LINES
@@ -65,7 +65,7 @@ pub fn sentences() -> &'static [Vec<i16>] {
 }
 
 /// One sentence as the synthesiser gives it.
-pub fn speak(voice: &str, speed: &str, text: &str) -> Frame {
+pub(crate) fn speak(voice: &str, speed: &str, text: &str) -> Frame {
     let output = Command::new("espeak-ng").args(["-v", voice, "-s", speed, "--stdout", text]).output();
     let output = output.expect(
         "espeak-ng is needed for the spoken samples: install it (Debian: apt-get install espeak-ng, macOS: brew \
@@ -77,7 +77,7 @@ pub fn speak(voice: &str, speed: &str, text: &str) -> Frame {
     frame
 }
 
-pub fn to_rate(frame: &Frame, rate: Rate) -> Vec<i16> {
+pub(crate) fn to_rate(frame: &Frame, rate: Rate) -> Vec<i16> {
     let mut output = Vec::new();
     Resampler::new(frame.rate, rate).process(&frame.samples, &mut output);
     output
@@ -102,31 +102,31 @@ fn telephone_band(samples: &[i16]) -> Vec<i16> {
 }
 
 /// Mean square of the 10 ms pieces that carry speech: those within 25 dB of the loudest.
-pub fn active_power(samples: &[i16]) -> f64 {
+pub(crate) fn active_power(samples: &[i16]) -> f64 {
     let powers: Vec<f64> = samples.chunks(80).map(power).collect();
     let loudest = powers.iter().copied().fold(1.0, f64::max);
     let active: Vec<f64> = powers.into_iter().filter(|&power| power > loudest / 316.0).collect();
     active.iter().sum::<f64>() / active.len() as f64
 }
 
-pub fn power(samples: &[i16]) -> f64 {
+pub(crate) fn power(samples: &[i16]) -> f64 {
     samples.iter().map(|&s| (s as f64).powi(2)).sum::<f64>() / samples.len().max(1) as f64
 }
 
 /// The same with an active level of so much.
-pub fn scaled(samples: &[i16], dbfs: f64) -> Vec<i16> {
+pub(crate) fn scaled(samples: &[i16], dbfs: f64) -> Vec<i16> {
     let gain = 32_768.0 * 10f64.powf(dbfs / 20.0) / active_power(samples).sqrt();
     samples.iter().map(|&s| (s as f64 * gain).round().clamp(-32_768.0, 32_767.0) as i16).collect()
 }
 
 /// Sentences with pauses of 0.7 to 1.6 seconds around them, and which 10 ms pieces carry speech.
-pub struct Talk {
-    pub samples: Vec<i16>,
-    pub speech: Vec<bool>,
+pub(crate) struct Talk {
+    pub(crate) samples: Vec<i16>,
+    pub(crate) speech: Vec<bool>,
 }
 
 impl Talk {
-    pub fn at(dbfs: f64, talkers: Talkers) -> Talk {
+    pub(crate) fn at(dbfs: f64, talkers: Talkers) -> Talk {
         let mut samples = vec![0; 12_000];
         let sentences = match talkers {
             Talkers::First => &sentences()[..10],
@@ -162,6 +162,6 @@ fn truth(clean: &[i16]) -> Vec<bool> {
 }
 
 /// Through the line's eight bits.
-pub fn through_ulaw(samples: &[i16]) -> Vec<i16> {
+pub(crate) fn through_ulaw(samples: &[i16]) -> Vec<i16> {
     samples.iter().map(|&sample| g711::decode_ulaw(g711::encode_ulaw(sample))).collect()
 }

@@ -21,7 +21,11 @@ fn every_encoding_gives_the_same_sound() {
     ];
     for (tag, bits, data) in files {
         assert_eq!(read(&file(tag, 1, 16_000, bits, &data)), Ok(expected.clone()), "{tag} {bits}");
-        assert_eq!(read(&extensible(tag, 16_000, bits, &data)), Ok(expected.clone()), "extensible {tag} {bits}");
+        assert_eq!(
+            read(&extensible(tag, 16_000, bits, &data)),
+            Ok(expected.clone()),
+            "extensible {tag} {bits}"
+        );
     }
 
     let codes: Vec<u8> = (0..=255).collect();

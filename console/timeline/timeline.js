@@ -1,0 +1,65 @@
+// What happened, line by line.
+
+import { el, show, stickingToTheEnd } from '../element.js';
+import { count, moment } from '../figures.js';
+import { inWords } from './facts.js';
+
+export class Timeline {
+  #list = el('ol', { class: 'facts' });
+  #empty = el('p', { class: 'empty' }, 'Nothing has happened yet.');
+  #forgotten = el('p', { class: 'empty', hidden: true });
+  #box = el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Timeline' }, this.#empty, this.#forgotten, this.#list);
+  #shown = new Map();
+
+  constructor() {
+    const choice = (name, checked) => el('label', {},
+      el('input', { type: 'radio', name: 'timeline-filter', value: name, checked, onchange: () => this.#filter(name) }),
+      el('span', {}, name === 'main' ? 'Main' : 'All'));
+    this.element = el('div', { class: 'timeline' },
+      el('div', { class: 'part-head' },
+        el('h3', {}, 'Timeline'),
+        el('div', { class: 'segments', role: 'radiogroup', 'aria-label': 'Facts to show' }, choice('main', true), choice('all', false))),
+      this.#box);
+    this.#filter('main');
+  }
+
+  reset() {
+    this.#shown.clear();
+    this.#list.replaceChildren();
+  }
+
+  paint(record) {
+    show(this.#empty, record.entries.length === 0);
+    show(this.#forgotten, record.forgotten > 0);
+    if (record.forgotten > 0) this.#forgotten.textContent = `${count(record.forgotten, 'earlier fact is', 'earlier facts are')} not shown.`;
+    stickingToTheEnd(this.#box, () => {
+      for (const [entry, item] of this.#shown) {
+        if (entry === record.entries[0]) break;
+        item.remove();
+        this.#shown.delete(entry);
+      }
+      let before = null;
+      for (const entry of record.entries) {
+        let item = this.#shown.get(entry);
+        if (!item) {
+          item = factItem(entry);
+          this.#shown.set(entry, item);
+          if (before) before.after(item);
+          else this.#list.prepend(item);
+        }
+        before = item;
+      }
+    });
+  }
+
+  #filter(name) {
+    this.#list.dataset.filter = name;
+    this.#box.scrollTop = this.#box.scrollHeight;
+  }
+}
+
+function factItem(entry) {
+  const { words, who, main, bad } = inWords(entry);
+  return el('li', { 'data-fact': entry.fact, 'data-who': who ?? 'call', 'data-main': main, class: bad ? 'bad' : null },
+    el('time', {}, moment(entry.at)), el('span', { dir: 'auto' }, words));
+}

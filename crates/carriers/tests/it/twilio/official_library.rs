@@ -1,0 +1,9 @@
+//! Twilio's own Python library and we understand each other.
+//!
+//! Its validator accepts our signatures and we accept what it signs; its builder writes the documents that we write;
+//! its client sends the requests that we send and reads the replies as we do.
+
+mod library;
+mod rest;
+mod signatures;
+mod twiml;

@@ -1,0 +1,209 @@
+//! A media socket arrives: who is it, may it come in, and which call is it?
+//!
+//! Nothing of a call exists yet. The socket may be anybody's until it has shown a token that we gave out, or came with
+//! a signature; until then it gets little time and little memory.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use call::{Call, CarrierEvent, MediaStart};
+use carriers::{browser, twilio};
+use futures_util::FutureExt;
+use tokio::net::TcpStream;
+use tracing::{Instrument, info, warn};
+
+use crate::call_task::CallTask;
+use crate::config::Bot;
+use crate::gateway::Gateway;
+use crate::legs::{CarrierLeg, CarrierSide};
+use crate::media::Socket;
+use crate::ops::logs::call_span;
+use crate::switchboard::{Knock, LiveCall, Refusal, Seat};
+
+/// What waits to be written to a carrier at most: several seconds of sound beside what the kernel holds.
+const CARRIER_OUT_BYTES_MAX: usize = 128 * 1024;
+
+/// Events before media starts. A carrier sends two or three; somebody who sends a hundred is no carrier.
+const EVENTS_BEFORE_START_MAX: usize = 100;
+
+/// How a media socket came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// Twilio's media stream; `signed` when its upgrade carried a valid signature.
+    Twilio { signed: bool },
+    /// The page of this gateway; `authorised` when its request showed that it may use the API.
+    Browser { authorised: bool },
+}
+
+/// Why a media socket was turned away. The first field of each answer is the close code.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TurnedAway {
+    #[error("no start message came in time")]
+    NeverStarted,
+    #[error("the token is unknown, used or expired")]
+    NoToken,
+    #[error("the page did not show the API token")]
+    NotAuthorised,
+    #[error("there is no bot of that name")]
+    NoSuchBot,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the socket closed before media started")]
+    Left,
+}
+
+impl TurnedAway {
+    fn close_code(&self) -> u16 {
+        match self {
+            TurnedAway::NeverStarted
+            | TurnedAway::NoToken
+            | TurnedAway::NotAuthorised
+            | TurnedAway::NoSuchBot => 1008,
+            TurnedAway::Refused(_) => 1013,
+            TurnedAway::Left => 1000,
+        }
+    }
+
+    /// In one word, for metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            TurnedAway::NeverStarted => "never_started",
+            TurnedAway::NoToken => "no_token",
+            TurnedAway::NotAuthorised => "not_authorised",
+            TurnedAway::NoSuchBot => "no_such_bot",
+            TurnedAway::Refused(refusal) => refusal.name(),
+            TurnedAway::Left => "left",
+        }
+    }
+}
+
+/// Receives a media socket on the media thread that it shall live on, and carries its call to the end.
+pub async fn receive(
+    gateway: Arc<Gateway>,
+    stream: std::net::TcpStream,
+    mut early: Vec<u8>,
+    entrance: Entrance,
+) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            warn!(%error, "a media socket could not be taken over: {error}");
+            return;
+        }
+    };
+    let leg = match &entrance {
+        Entrance::Twilio { .. } => CarrierLeg::Twilio(twilio::Leg::new()),
+        Entrance::Browser { .. } => CarrierLeg::Browser(browser::Leg::new()),
+    };
+    let message_bytes_max = gateway.config.limits.carrier_message_bytes;
+    let mut carrier = CarrierSide::new(leg, Socket::server(stream, message_bytes_max, CARRIER_OUT_BYTES_MAX));
+    let mut events = Vec::new();
+    carrier.read_early(&mut early, &mut events);
+    drop(early);
+    let within = Duration::from_millis(u64::from(gateway.config.limits.token_ms));
+    let started = match tokio::time::timeout(within, start(&mut carrier, &mut events)).await {
+        Ok(started) => started,
+        Err(_) => Err(TurnedAway::NeverStarted),
+    };
+    let seat = started.and_then(|started| admit(&gateway, &entrance, &started).map(|seat| (seat, started)));
+    match seat {
+        Ok((seat, started)) => run(gateway, seat, started, carrier, events).await,
+        Err(turned_away) => {
+            gateway.metrics.refused(turned_away.name());
+            info!(reason = turned_away.name(), "a media socket was turned away: {turned_away}");
+            carrier.close(turned_away.close_code(), &turned_away.to_string());
+            let ending = poll_fn(|cx| carrier.poll_end(cx));
+            let _ = tokio::time::timeout(Duration::from_secs(2), ending).await;
+        }
+    }
+}
+
+/// Listens until media starts.
+async fn start(carrier: &mut CarrierSide, events: &mut Vec<CarrierEvent>) -> Result<MediaStart, TurnedAway> {
+    loop {
+        for event in events.iter() {
+            match event {
+                CarrierEvent::Started(start) => return Ok(start.clone()),
+                CarrierEvent::Left(_) => return Err(TurnedAway::Left),
+                _ => {}
+            }
+        }
+        if events.len() > EVENTS_BEFORE_START_MAX {
+            return Err(TurnedAway::NeverStarted);
+        }
+        poll_fn(|cx| carrier.poll_events(cx, events)).await;
+    }
+}
+
+/// Decides whether this socket may be a call.
+fn admit(gateway: &Gateway, entrance: &Entrance, start: &MediaStart) -> Result<Seat, TurnedAway> {
+    let fact =
+        |name: &str| start.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    if let Entrance::Twilio { .. } = entrance
+        && let Some(token) = fact("token")
+    {
+        return gateway.switchboard.claim(token).ok_or(TurnedAway::NoToken);
+    }
+    let carrier = match entrance {
+        Entrance::Twilio { signed: false } => return Err(TurnedAway::NoToken),
+        Entrance::Twilio { signed: true } => twilio::CAPABILITIES.name,
+        Entrance::Browser { authorised } => {
+            let shown =
+                fact("token").is_some_and(|token| crate::auth::is_api_token(&gateway.config.server, token));
+            if !authorised && !shown {
+                return Err(TurnedAway::NotAuthorised);
+            }
+            browser::CAPABILITIES.name
+        }
+    };
+    let bot = match fact("bot") {
+        Some(name) => gateway.bot(name),
+        None => gateway.config.bot_for(start.to.as_deref()).cloned().map(Arc::new),
+    };
+    let knock = Knock {
+        carrier: carrier.to_owned(),
+        carrier_call: start.carrier_call.clone(),
+        from: start.from.clone(),
+        to: start.to.clone(),
+    };
+    Ok(gateway.switchboard.seat(knock, bot.ok_or(TurnedAway::NoSuchBot)?)?)
+}
+
+/// Carries a call from here to its record. Whatever goes wrong inside ends this call and no other.
+async fn run(
+    gateway: Arc<Gateway>,
+    mut seat: Seat,
+    started: MediaStart,
+    carrier: CarrierSide,
+    events: Vec<CarrierEvent>,
+) {
+    // What the media socket says completes what the webhook said.
+    seat.knock.carrier_call = seat.knock.carrier_call.take().or(started.carrier_call);
+    seat.knock.from = seat.knock.from.take().or(started.from);
+    seat.knock.to = seat.knock.to.take().or(started.to);
+    let bot: Arc<Bot> = Arc::clone(&seat.bot);
+    let (live, orders) = LiveCall::new(seat.id, seat.knock.clone(), bot.name.clone(), bot.agent.name());
+    let span = call_span(seat.id, &seat.knock.carrier, &bot.name, seat.knock.from.as_deref());
+    let place = gateway.switchboard.enter(Arc::clone(&live));
+    let plan = gateway.plan(&seat, &carrier);
+    let task = CallTask {
+        gateway: Arc::clone(&gateway),
+        seat,
+        call: Call::new(plan),
+        live: Arc::clone(&live),
+        orders,
+        carrier,
+        first: events,
+        metrics: gateway.metrics.for_call(live.carrier(), live.bot(), live.agent()).started(),
+    };
+    async {
+        info!("call began");
+        let ended = std::panic::AssertUnwindSafe(task.run()).catch_unwind().await;
+        // The seat went with the task, so places and slots are free before the record says that the call is over.
+        drop(place);
+        gateway.finished(&live, ended.ok());
+    }
+    .instrument(span)
+    .await;
+}

@@ -1,0 +1,95 @@
+//! The command line.
+
+mod configuration;
+mod serve;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, ConfigErrors, Loaded};
+
+/// Puts a voice AI on any phone line.
+///
+/// Without a command it serves: a gateway on http://127.0.0.1:7900 with a built-in agent, no account needed.
+#[derive(Debug, Parser)]
+#[command(name = "trunkline", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    given: Given,
+    #[command(subcommand)]
+    command: Option<Order>,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Given {
+    /// The configuration file [default: trunkline.toml, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on, such as 0.0.0.0:7900.
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Any other key of the configuration, such as --set limits.calls=200. May be given again and again.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Order {
+    /// Answer calls (also without any command).
+    Serve,
+    /// Show what the configuration comes to, its reference, or an example to start from.
+    Config(configuration::Asked),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("trunkline: another TLS provider is installed already; this is a bug");
+        return ExitCode::FAILURE;
+    }
+    match cli.command.unwrap_or(Order::Serve) {
+        Order::Serve => serve::run(&cli.given),
+        Order::Config(asked) => configuration::run(&cli.given, &asked),
+    }
+}
+
+impl Given {
+    /// Reads the configuration with the flags of the command line on top.
+    pub(crate) fn load(&self) -> Result<Loaded, ConfigErrors> {
+        config::read(self.config.as_deref(), self.flags())
+    }
+
+    pub(crate) fn load_or_complain(&self) -> Result<Loaded, ExitCode> {
+        self.load().map_err(|errors| {
+            eprintln!("trunkline: the configuration cannot be used.\n\n{errors}");
+            ExitCode::from(2)
+        })
+    }
+
+    fn flags(&self) -> BTreeMap<String, String> {
+        let mut flags = BTreeMap::new();
+        for pair in &self.set {
+            // A flag without a value is reported by the loader, under its name.
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            flags.insert(key.trim().to_owned(), value.to_owned());
+        }
+        if let Some(listen) = &self.listen {
+            flags.insert("server.listen".to_owned(), listen.clone());
+        }
+        flags
+    }
+}
+
+/// A runtime for everything but media.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("trunkline")
+        .enable_all()
+        .build()
+}

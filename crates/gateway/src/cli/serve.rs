@@ -1,0 +1,184 @@
+//! `trunkline serve`: the gateway, from its first line on the terminal to its last.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::warn;
+use wire::Secret;
+
+use super::{Given, runtime};
+use crate::config::{AgentKind, Config, Loaded};
+use crate::ops::logs;
+use crate::serve::{self, Serving};
+
+/// The file with the token of the pretended carrier, in the data folder.
+pub(crate) const LAB_TOKEN_FILE: &str = "lab-token";
+
+pub(super) fn run(given: &Given) -> ExitCode {
+    let Loaded { config, warnings, .. } = match given.load_or_complain() {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let guard = match logs::start(&config.log, config.log.file_in(&config.server)) {
+        Ok(guard) => guard,
+        Err(error) => {
+            eprintln!("trunkline: logging cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for warning in &warnings {
+        warn!("{warning}");
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("trunkline: no threads to run on: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let drain = Duration::from_secs(u64::from(config.server.drain_s));
+    let code = runtime.block_on(async {
+        let lab_token = lab_token(&config);
+        let told = Told::of(&config);
+        let serving = match serve::start(config, guard.drops(), lab_token).await {
+            Ok(serving) => serving,
+            Err(error) => {
+                eprintln!("trunkline: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        told.print(&serving);
+        until_told_to_stop(serving, drain).await
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(guard);
+    code
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains. A second signal ends at once.
+async fn until_told_to_stop(serving: Serving, drain: Duration) -> ExitCode {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        eprintln!("trunkline: cannot listen for signals");
+        return ExitCode::FAILURE;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let live = serving.gateway.switchboard.live_count();
+    if live > 0 {
+        eprintln!(
+            "stopping: {live} live calls may finish within {} s; once more ends at once",
+            drain.as_secs()
+        );
+    }
+    tokio::select! {
+        stopped = serving.drain(drain) => {
+            if stopped.abandoned > 0 {
+                warn!(abandoned = stopped.abandoned, "calls were left where they stood");
+            }
+            ExitCode::SUCCESS
+        }
+        _ = terminate.recv() => ExitCode::from(130),
+        _ = interrupt.recv() => ExitCode::from(130),
+    }
+}
+
+/// The first lines on the terminal.
+struct Told {
+    bot: String,
+    agent: AgentKind,
+    public_url: Option<String>,
+    inbound_path: String,
+    has_twilio: bool,
+    asks_for_token: bool,
+}
+
+impl Told {
+    fn of(config: &Config) -> Told {
+        let agent = config.bot(&config.default_bot).map_or(AgentKind::Demo, |bot| bot.agent);
+        Told {
+            bot: config.default_bot.clone(),
+            agent,
+            public_url: config
+                .server
+                .public_url
+                .as_ref()
+                .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+            inbound_path: config.carriers.twilio.inbound_path.clone(),
+            has_twilio: config.carriers.twilio.auth_token.is_some(),
+            asks_for_token: config.server.api_token.is_some(),
+        }
+    }
+
+    fn print(&self, serving: &Serving) {
+        let version = env!("CARGO_PKG_VERSION");
+        let page = page_address(serving.address);
+        let agent = match self.agent {
+            AgentKind::Demo => "the built-in agent, no account needed",
+            AgentKind::ElevenLabs => "an ElevenLabs agent",
+        };
+        eprintln!("Trunkline {version} listens on {page}");
+        eprintln!("  answers with  {} ({agent})", self.bot);
+        let token = if self.asks_for_token { " (it asks for server.api_token)" } else { "" };
+        eprintln!("  try it        open {page} and press Call{token}, or run: trunkline dial");
+        match (&self.public_url, self.has_twilio) {
+            (Some(url), true) => eprintln!(
+                "  phone number  set its voice webhook at Twilio to POST {url}{}",
+                self.inbound_path
+            ),
+            _ => eprintln!("  phone number  trunkline doctor says what is missing to point one here"),
+        }
+        eprintln!("  stop          Ctrl-C");
+    }
+}
+
+/// The address as a browser on this machine reaches it.
+pub(crate) fn page_address(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}/", address.port())
+    } else {
+        format!("http://{address}/")
+    }
+}
+
+/// A token with which the terminal's pretended Twilio may call here. Only while nobody but this machine can reach us, and
+/// only for those who may read the data folder.
+fn lab_token(config: &Config) -> Option<Secret> {
+    if !config.server.listen.ip().is_loopback() {
+        return None;
+    }
+    let bytes: [u8; 24] = rand::random();
+    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = config.server.data_dir.join(LAB_TOKEN_FILE);
+    match write_private(&path, &token) {
+        Ok(()) => Some(Secret::new(token)),
+        Err(error) => {
+            warn!(
+                "{} cannot be written ({error}): `trunkline dial --carrier twilio` needs your own auth token",
+                path.display()
+            );
+            None
+        }
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // A file of somebody else's making may be open to others.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}

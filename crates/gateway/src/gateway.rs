@@ -1,0 +1,400 @@
+//! Everything that the parts of a running gateway share, and what a call may ask of it.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use agents::elevenlabs::{self, Account, Initiation};
+use agents::{demo, prompts};
+use audio::Rate;
+use call::{
+    AgentCapabilities, AgentDeparture, AgentLeft, Call, CallPlan, CallSettings, ControlOutcome, DialAgent,
+    EndCause, Entry, Fact, Fallback, Moment, Prompts, Receipt, Retry, ToolOutcome, ToolRun,
+};
+use carriers::{Control, twilio};
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use crate::bot_tools::{BotTools, ToolCaller};
+use crate::config::{AgentKind, Bot, Config, ElevenLabsAuth, Variable};
+use crate::events::{Event, Events};
+use crate::legs::{CarrierSide, Dialled};
+use crate::media::{self, DialError, MediaThreads, Socket};
+use crate::ops::health::Health;
+use crate::ops::metrics::Metrics;
+use crate::outward::Outward;
+use crate::records::{CallRecord, Records};
+use crate::switchboard::{LiveCall, Seat, SlotLease, Switchboard};
+
+/// What waits to be written to an agent at most: a reconnect hands over two seconds of caller audio at once.
+const AGENT_OUT_BYTES_MAX: usize = 256 * 1024;
+
+/// A request to a carrier's own service: hanging up and handing over must not take longer than a caller's patience.
+const CONTROL_WITHIN: Duration = Duration::from_secs(8);
+
+/// The names of providers in health and metrics.
+pub const ELEVENLABS: &str = "elevenlabs";
+pub const TWILIO: &str = "twilio";
+
+/// A running gateway, shared by everything in it.
+#[derive(Debug)]
+pub struct Gateway {
+    pub config: Arc<Config>,
+    pub switchboard: Switchboard,
+    pub events: Events,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    pub records: Records,
+    pub outward: Outward,
+    pub bot_tools: BotTools,
+    pub tls: Arc<rustls::ClientConfig>,
+    /// The runtime for everything that is not media.
+    pub runtime: Handle,
+    pub media: MediaThreads,
+    /// Everything that runs beside calls; empty again when the gateway is idle.
+    pub tasks: TaskTracker,
+    /// Signs webhooks of the terminal's pretended carrier, on loopback only.
+    pub lab_token: Option<wire::Secret>,
+}
+
+impl Gateway {
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(self.tasks.track_future(task));
+    }
+
+    /// Closes a socket in order without making a call wait. Must be called on the thread that the socket belongs to.
+    pub fn close_in_background(&self, mut socket: Box<Socket>) {
+        tokio::spawn(self.tasks.track_future(async move {
+            let closing = std::future::poll_fn(|cx| match socket.poll_flush(cx) {
+                std::task::Poll::Pending => std::task::Poll::Pending,
+                std::task::Poll::Ready(Err(_)) => std::task::Poll::Ready(()),
+                std::task::Poll::Ready(Ok(())) => socket.poll_shutdown(cx),
+            });
+            // A peer that does not take its last bytes loses them.
+            let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
+        }));
+    }
+
+    /// A call is over: its record is written, whatever became of its task.
+    pub fn finished(&self, live: &LiveCall, ended: Option<Call>) {
+        let detail = "its task panicked; the log has the place";
+        let end = ended
+            .as_ref()
+            .and_then(|call| call.end().cloned())
+            .unwrap_or_else(|| EndCause::Broken { detail: detail.into() });
+        let receipt = ended.as_ref().map(|call| call.receipt(Moment::START + live.began().elapsed()));
+        live.set_end(end.clone());
+        tracing::info!(cause = end.name(), "call ended: {}", end.words());
+        self.events.publish(Event::Call(Box::new(live.view())));
+        self.records.record(record_of(live, end, receipt));
+    }
+
+    pub fn bot(&self, name: &str) -> Option<Arc<Bot>> {
+        self.config.bot(name).cloned().map(Arc::new)
+    }
+
+    /// The bot that goes on when this one's agent cannot be had.
+    pub fn fallback_bot(&self, bot: &Bot) -> Option<Arc<Bot>> {
+        match &bot.call.fallback {
+            Fallback::Bot { name } => self.bot(name),
+            Fallback::Apologise | Fallback::Transfer { .. } => None,
+        }
+    }
+
+    /// The agent slot that this bot needs, if it needs one and one is free.
+    pub fn slot_for(&self, bot: &Bot) -> Option<SlotLease> {
+        match bot.agent {
+            AgentKind::Demo => None,
+            AgentKind::ElevenLabs => self.switchboard.slot(),
+        }
+    }
+
+    /// Everything a call of this seat is born with.
+    pub fn plan(&self, seat: &Seat, carrier: &CarrierSide) -> CallPlan {
+        let mut capabilities = carrier.capabilities();
+        if capabilities.name == twilio::CAPABILITIES.name {
+            capabilities.transfers = self.config.carriers.twilio.can_control_calls();
+        }
+        let mut settings: CallSettings = seat.bot.call.clone();
+        if seat.bot.agent == AgentKind::Demo {
+            // The built-in agent has a menu of single keys; there is nothing to wait for.
+            settings.digit_gap_ms = 0;
+        }
+        let rate = capabilities.rate;
+        CallPlan {
+            id: seat.id,
+            carrier: capabilities,
+            agent: agent_capabilities(seat.bot.agent),
+            fallback_agent: self.fallback_bot(&seat.bot).map(|bot| agent_capabilities(bot.agent)),
+            settings,
+            prompts: call_prompts(rate),
+            tools: seat.bot.tools.iter().map(|tool| tool.name.clone()).collect(),
+            seed: rand::random(),
+        }
+    }
+
+    /// Brings an agent to the phone.
+    pub fn dial_agent(
+        self: &Arc<Self>,
+        bot: Arc<Bot>,
+        live: &Arc<LiveCall>,
+        caller_rate: Rate,
+        dial: DialAgent,
+        has_slot: bool,
+    ) -> impl Future<Output = Result<Dialled, AgentDeparture>> + Send + 'static {
+        let gateway = Arc::clone(self);
+        let live = Arc::clone(live);
+        async move {
+            match bot.agent {
+                AgentKind::Demo => {
+                    let plan = demo::Plan {
+                        caller_rate,
+                        resume: dial.resume,
+                        seed: rand::random(),
+                        transfer_to: bot.transfer_to.clone(),
+                    };
+                    Ok(Dialled::Demo(Box::new(demo::Leg::new(plan))))
+                }
+                AgentKind::ElevenLabs if !has_slot => Err(AgentDeparture {
+                    cause: AgentLeft::NoSlot,
+                    retry: Retry::Never,
+                    detail: "all agent slots are in use; raise your plan, then `agents.elevenlabs.slots`"
+                        .into(),
+                }),
+                AgentKind::ElevenLabs => gateway.dial_elevenlabs(&bot, &live, caller_rate, dial).await,
+            }
+        }
+    }
+
+    async fn dial_elevenlabs(
+        &self,
+        bot: &Bot,
+        live: &LiveCall,
+        caller_rate: Rate,
+        dial: DialAgent,
+    ) -> Result<Dialled, AgentDeparture> {
+        let settings = &self.config.agents.elevenlabs;
+        let within = Duration::from_millis(u64::from(settings.connect_timeout_ms));
+        let account = self.elevenlabs_account(bot)?;
+        let address = match account.signed_url_request() {
+            None => account.direct(),
+            Some(request) => {
+                // The HTTP client belongs to the other runtime; its connections outlive calls.
+                let outward = self.outward.clone();
+                let asking =
+                    self.runtime.spawn(async move { outward.send(ELEVENLABS, &request, within).await });
+                let reply =
+                    asking.await.map_err(|_| lost("the request for a signed URL was dropped".into()))?;
+                account.read_signed_url(&reply.map_err(|error| lost(error.to_string()))?)?
+            }
+        };
+        let (stream, early) = media::dial(&address.url, &address.headers, Arc::clone(&self.tls), within)
+            .await
+            .map_err(|error| match error {
+                DialError::Refused { reply, .. } => {
+                    elevenlabs::Leg::refused(reply.status, &reply.body, reply.retry_after_s)
+                }
+                other => lost(other.to_string()),
+            })?;
+        let leg = elevenlabs::Leg::new(elevenlabs::LegPlan {
+            initiation: initiation(bot, live),
+            caller_rate,
+            batch: Duration::from_millis(u64::from(settings.batch_ms)),
+            resume: dial.resume,
+            // A bot that brings its own greeting has been allowed to in the agent's settings.
+            first_message_override_allowed: bot.first_message.is_some(),
+        });
+        let message_bytes_max = self.config.limits.agent_message_bytes;
+        let socket = Socket::client(stream, rand::random(), message_bytes_max, AGENT_OUT_BYTES_MAX);
+        Ok(Dialled::ElevenLabs { leg: Box::new(leg), socket: Box::new(socket), early })
+    }
+
+    /// The account that a bot's agent lives in.
+    pub fn elevenlabs_account(&self, bot: &Bot) -> Result<Account, AgentDeparture> {
+        let settings = &self.config.agents.elevenlabs;
+        let never = |detail: String| AgentDeparture { cause: AgentLeft::Lost, retry: Retry::Never, detail };
+        let agent_id = bot
+            .agent_id
+            .clone()
+            .or_else(|| settings.agent_id.clone())
+            .ok_or_else(|| never("no agent is named; set `agents.elevenlabs.agent_id`".into()))?;
+        let base_url = elevenlabs::BaseUrl::parse(settings.base_url.as_str())
+            .map_err(|error| never(format!("`agents.elevenlabs.base_url`: {error}")))?;
+        let auth = match settings.auth {
+            ElevenLabsAuth::SignedUrl => elevenlabs::Auth::SignedUrl,
+            ElevenLabsAuth::ApiKey => elevenlabs::Auth::ApiKey,
+            ElevenLabsAuth::Public => elevenlabs::Auth::Public,
+        };
+        Ok(Account { api_key: settings.api_key.clone(), agent_id, base_url, auth })
+    }
+
+    /// Does what a leg cannot do on its socket.
+    pub fn control(
+        self: &Arc<Self>,
+        live: &Arc<LiveCall>,
+        control: Control,
+    ) -> impl Future<Output = ControlOutcome> + Send + 'static {
+        let gateway = Arc::clone(self);
+        let carrier_call = live.carrier_call();
+        async move {
+            let account = gateway.twilio_account();
+            match (control, account, carrier_call) {
+                // Without the carrier's service, letting go of the socket is all there is: the document that opened
+                // the stream says what happens then, and it says: hang up.
+                (Control::HangUp, None, _) | (Control::HangUp, _, None) => ControlOutcome::HungUp,
+                (Control::Transfer { .. }, None, _) => ControlOutcome::TransferFailed {
+                    detail: "set `carriers.twilio.account_sid` and `auth_token`; without them calls cannot be handed over"
+                        .into(),
+                },
+                (Control::Transfer { .. }, _, None) => {
+                    ControlOutcome::TransferFailed { detail: "the carrier's name for this call is not known".into() }
+                }
+                (Control::HangUp, Some(account), Some(name)) => {
+                    match gateway.ask_twilio(&account.hang_up(&name)).await {
+                        Ok(()) => ControlOutcome::HungUp,
+                        Err(detail) => ControlOutcome::HangUpFailed { detail },
+                    }
+                }
+                (Control::Transfer { to }, Some(account), Some(name)) => {
+                    let request = gateway
+                        .transfer_document(&to)
+                        .and_then(|document| account.transfer(&name, &document))
+                        .map_err(|error| error.to_string());
+                    let asked = match request {
+                        Ok(request) => gateway.ask_twilio(&request).await,
+                        Err(detail) => Err(detail),
+                    };
+                    match asked {
+                        Ok(()) => ControlOutcome::Transferred,
+                        Err(detail) => ControlOutcome::TransferFailed { detail },
+                    }
+                }
+            }
+        }
+    }
+
+    fn transfer_document(&self, to: &str) -> Result<twilio::twiml::Document, twilio::twiml::TwimlError> {
+        let settings = &self.config.carriers.twilio;
+        twilio::twiml::dial(&twilio::twiml::Dial {
+            caller_id: settings.transfer_caller_id.as_deref(),
+            timeout_s: Some(settings.dial_timeout_s),
+            ..twilio::twiml::Dial::to(to)?
+        })
+    }
+
+    /// The account at Twilio, when calls can be controlled.
+    pub fn twilio_account(&self) -> Option<twilio::call_control::Account> {
+        let settings = &self.config.carriers.twilio;
+        let (account, token) = (settings.account_sid.clone()?, settings.auth_token.clone()?);
+        Some(twilio::call_control::Account::new(account, token, settings.api_base_url.clone()))
+    }
+
+    async fn ask_twilio(&self, request: &wire::Request) -> Result<(), String> {
+        let reply =
+            self.outward.send(TWILIO, request, CONTROL_WITHIN).await.map_err(|error| error.to_string())?;
+        match twilio::call_control::read_update(&reply) {
+            twilio::call_control::ControlResult::Done | twilio::call_control::ControlResult::AlreadyOver => {
+                Ok(())
+            }
+            twilio::call_control::ControlResult::Failed { message, .. } => Err(message),
+        }
+    }
+
+    pub fn run_tool(
+        self: &Arc<Self>,
+        seat: &Seat,
+        live: &Arc<LiveCall>,
+        run: ToolRun,
+    ) -> impl Future<Output = ToolOutcome> + Send + 'static {
+        let gateway = Arc::clone(self);
+        let (bot, live) = (Arc::clone(&seat.bot), Arc::clone(live));
+        async move {
+            let view = live.view();
+            let caller = ToolCaller { call: view.id, caller: view.from, called: view.to };
+            gateway.bot_tools.run(&bot, &run, &caller).await
+        }
+    }
+}
+
+fn record_of(live: &LiveCall, end: EndCause, receipt: Option<Receipt>) -> CallRecord {
+    let view = live.view();
+    let ledger = live.entries();
+    let agent_session = ledger.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::AgentReady { session, .. } => session.clone(),
+        _ => None,
+    });
+    CallRecord {
+        id: view.id,
+        carrier: view.carrier,
+        bot: view.bot,
+        from: view.from,
+        to: view.to,
+        carrier_call: view.carrier_call,
+        agent_session,
+        started_at: view.started_at,
+        ended_at: jiff::Timestamp::now(),
+        end,
+        // Figures and names only: this cannot fail, and if it did, the rest of the record is worth more.
+        receipt: serde_json::to_value(&receipt).unwrap_or_default(),
+        turns: live.turns(),
+        ledger: ledger.iter().map(|entry| Entry::clone(entry)).collect(),
+    }
+}
+
+/// The sounds of our own, unpacked once for each rate and shared by all calls.
+fn call_prompts(rate: Rate) -> Prompts {
+    static SHARED: [OnceLock<Prompts>; Rate::ALL.len()] = [const { OnceLock::new() }; Rate::ALL.len()];
+    let shared = SHARED[rate as usize].get_or_init(|| Prompts {
+        apology: prompts::samples(prompts::Prompt::Apology, rate).into(),
+        closing: prompts::samples(prompts::Prompt::Closing, rate).into(),
+    });
+    shared.clone()
+}
+
+pub fn agent_capabilities(kind: AgentKind) -> AgentCapabilities {
+    match kind {
+        AgentKind::Demo => demo::CAPABILITIES,
+        AgentKind::ElevenLabs => elevenlabs::CAPABILITIES,
+    }
+}
+
+fn lost(detail: String) -> AgentDeparture {
+    AgentDeparture { cause: AgentLeft::Lost, retry: Retry::Backoff, detail }
+}
+
+/// What this call tells its agent before it begins.
+pub fn initiation(bot: &Bot, live: &LiveCall) -> Initiation {
+    let view = live.view();
+    let mut variables: std::collections::BTreeMap<String, serde_json::Value> =
+        bot.dynamic_variables.iter().map(|(name, value)| (name.clone(), variable(value))).collect();
+    let facts = [
+        ("caller_number", view.from.clone()),
+        ("called_number", view.to.clone()),
+        ("call_id", Some(view.id.to_string())),
+    ];
+    for (name, value) in facts {
+        variables.entry(name.to_owned()).or_insert_with(|| value.unwrap_or_default().into());
+    }
+    Initiation {
+        dynamic_variables: variables,
+        prompt: bot.prompt.clone(),
+        first_message: bot.first_message.clone(),
+        language: bot.language.clone(),
+        llm: bot.llm.clone(),
+        voice_id: bot.voice_id.clone(),
+        stability: bot.stability.map(f64::from),
+        speed: bot.speed.map(f64::from),
+        similarity_boost: bot.similarity_boost.map(f64::from),
+        source: Some(("trunkline".into(), env!("CARGO_PKG_VERSION").into())),
+        ..Initiation::default()
+    }
+}
+
+fn variable(value: &Variable) -> serde_json::Value {
+    match value {
+        Variable::Flag(flag) => (*flag).into(),
+        Variable::Whole(whole) => (*whole).into(),
+        Variable::Number(number) => (*number).into(),
+        Variable::Text(text) => text.clone().into(),
+    }
+}

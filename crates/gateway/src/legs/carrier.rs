@@ -1,0 +1,145 @@
+//! The phone side of a call: a carrier's leg and its media socket.
+
+use std::task::{Context, Poll};
+
+use call::{CallId, CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, EndCause};
+use carriers::{Control, Obeyed, browser, twilio};
+use wire::Incoming;
+
+use crate::media::{Gone, Heard, Socket};
+
+/// The legs of all carriers whose media comes over a WebSocket.
+#[derive(Debug)]
+pub enum CarrierLeg {
+    Twilio(twilio::Leg),
+    Browser(browser::Leg),
+}
+
+impl CarrierLeg {
+    pub fn capabilities(&self) -> CarrierCapabilities {
+        match self {
+            CarrierLeg::Twilio(_) => twilio::CAPABILITIES,
+            CarrierLeg::Browser(_) => browser::CAPABILITIES,
+        }
+    }
+
+    fn read(&mut self, incoming: Incoming<'_>, events: &mut Vec<CarrierEvent>) {
+        match self {
+            CarrierLeg::Twilio(leg) => leg.read(incoming, events),
+            CarrierLeg::Browser(leg) => leg.read(incoming, events),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct CarrierSide {
+    leg: CarrierLeg,
+    socket: Socket,
+    left: bool,
+}
+
+impl CarrierSide {
+    pub fn new(leg: CarrierLeg, socket: Socket) -> CarrierSide {
+        CarrierSide { leg, socket, left: false }
+    }
+
+    pub fn capabilities(&self) -> CarrierCapabilities {
+        self.leg.capabilities()
+    }
+
+    /// Takes bytes that came with the upgrade.
+    pub fn read_early(&mut self, bytes: &mut [u8], events: &mut Vec<CarrierEvent>) {
+        let (leg, left) = (&mut self.leg, &mut self.left);
+        self.socket.read_early(bytes, &mut |heard| hear(leg, left, heard, events));
+    }
+
+    /// What the phone side says. `Ready` when there is something new.
+    pub fn poll_events(&mut self, cx: &mut Context<'_>, events: &mut Vec<CarrierEvent>) -> Poll<()> {
+        if self.left {
+            return Poll::Pending;
+        }
+        let (leg, left) = (&mut self.leg, &mut self.left);
+        let heard = self.socket.poll_hear(cx, &mut |heard| hear(leg, left, heard, events));
+        if !self.left
+            && let Poll::Ready(Err(gone)) = self.socket.poll_flush(cx)
+        {
+            self.left = true;
+            events.push(CarrierEvent::Left(departure(gone)));
+            return Poll::Ready(());
+        }
+        heard
+    }
+
+    /// Does what the call asks; hands back what needs the carrier's own service.
+    pub fn obey(&mut self, command: &CarrierCommand) -> Option<Control> {
+        if let CarrierCommand::Close = command {
+            self.socket.close(1000, "");
+        }
+        let outbox = &mut self.socket.outbox;
+        let obeyed = match &mut self.leg {
+            CarrierLeg::Twilio(leg) => leg.write(command, outbox),
+            CarrierLeg::Browser(leg) => leg.write(command, outbox),
+        };
+        match obeyed {
+            Obeyed::Done => None,
+            Obeyed::ByControl(control) => Some(control),
+        }
+    }
+
+    /// Greets a peer that wants to know under which name its call goes.
+    pub fn welcome(&mut self, call: CallId) {
+        match &mut self.leg {
+            CarrierLeg::Twilio(_) => {}
+            CarrierLeg::Browser(leg) => leg.ready(call, &mut self.socket.outbox),
+        }
+    }
+
+    /// Tells a peer that wants to know why its call is over.
+    pub fn farewell(&mut self, end: &EndCause) {
+        match &mut self.leg {
+            CarrierLeg::Twilio(_) => {}
+            CarrierLeg::Browser(leg) => leg.goodbye(end.name(), &mut self.socket.outbox),
+        }
+    }
+
+    pub fn close(&mut self, code: u16, reason: &str) {
+        self.socket.close(code, reason);
+    }
+
+    /// Writes what is left, as far as the peer takes it, and shuts the connection down.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.socket.poll_flush(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(())) => self.socket.poll_shutdown(cx),
+        }
+    }
+}
+
+fn hear(leg: &mut CarrierLeg, left: &mut bool, heard: Heard<'_>, events: &mut Vec<CarrierEvent>) {
+    if *left {
+        return;
+    }
+    match heard {
+        Heard::Message(incoming) => {
+            let before = events.len();
+            leg.read(incoming, events);
+            *left = events[before..].iter().any(|event| matches!(event, CarrierEvent::Left(_)));
+        }
+        Heard::Gone(gone) => {
+            *left = true;
+            events.push(CarrierEvent::Left(departure(gone)));
+        }
+    }
+}
+
+fn departure(gone: Gone) -> CarrierDeparture {
+    match gone {
+        Gone::Closed { code, .. } => CarrierDeparture::SocketClosed { code },
+        Gone::Broke { what, .. } => {
+            CarrierDeparture::SocketFailed { detail: format!("not WebSocket: {what}") }
+        }
+        Gone::Lost { detail } => CarrierDeparture::SocketFailed { detail },
+        Gone::NotReading => CarrierDeparture::StoppedReading,
+    }
+}

@@ -1,0 +1,18 @@
+//! The program behind the binary `trunkline`: sockets, tasks, HTTP, files, command line.
+
+pub mod arrival;
+pub mod auth;
+pub mod bot_tools;
+pub mod call_task;
+pub mod cli;
+pub mod config;
+pub mod events;
+pub mod gateway;
+pub mod http;
+pub mod legs;
+pub mod media;
+pub mod ops;
+pub mod outward;
+pub mod records;
+pub mod serve;
+pub mod switchboard;

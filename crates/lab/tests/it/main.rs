@@ -1,0 +1,12 @@
+//! The emulators, tried from outside: against the protocols' documents, and against the providers' own libraries.
+
+//mod agent;
+//mod agent_rest;
+//mod conversation;
+//mod faults;
+mod gateway;
+mod rest;
+//mod sdk;
+mod signature;
+mod stream;
+mod twiml;

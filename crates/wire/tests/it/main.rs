@@ -1,0 +1,4 @@
+//! Everything that this crate promises, seen from outside.
+
+mod outbox;
+mod websocket;
