@@ -21,7 +21,10 @@ const panel = new Panel(phone, {
     events.hurry();
   },
 });
-const calls = new Calls(document.getElementById('calls'), select);
+const calls = new Calls(document.getElementById('calls'), (id) => {
+  select(id);
+  document.getElementById('conversation').scrollIntoView({ block: 'nearest' });
+});
 const steps = new Steps(document.getElementById('steps'));
 const conversation = new Conversation(document.getElementById('conversation'), gateway, {
   isOwn: (id) => id === phone.call,
@@ -121,6 +124,6 @@ events.addEventListener('event', ({ detail: { name, data } }) => {
 });
 
 phone.addEventListener('ready', ({ detail: id }) => select(id));
-phone.addEventListener('levels', () => conversation.repaint());
+phone.addEventListener('levels', () => conversation.repaintBuffer());
 
 events.follow();

@@ -13,18 +13,24 @@ const PASS = 0.9;
 
 /** Windowed-sinc interpolation for any two rates. Groups of samples in, groups of samples out, no seam between them. */
 export class Resampler {
-  #step;
+  // The place of the next sample out, among the samples in: a whole number and `#part` of `#parts`, so that no rounding
+  // adds up over a long call.
+  #at;
+  #part = 0;
+  #parts;
+  #stride;
   #half;
   #taps;
   #table;
   #buffer;
   #filled;
-  #at;
   #out = new Float32Array(1024);
 
   constructor(from, to) {
     const narrow = Math.min(1, to / from);
-    this.#step = from / to;
+    const common = divisor(from, to);
+    this.#parts = to / common;
+    this.#stride = from / common;
     this.#half = Math.ceil(CROSSINGS / narrow);
     this.#taps = 2 * this.#half;
     this.#table = kernel(this.#half, narrow * PASS);
@@ -38,13 +44,15 @@ export class Resampler {
   /** The samples that can be told by now. The array is only lent: it is written anew by the next call. */
   push(input) {
     this.#append(input);
-    const most = Math.ceil((this.#filled - this.#at) / this.#step) + 1;
+    const most = Math.ceil(((this.#filled - this.#at) * this.#parts) / this.#stride) + 1;
     if (this.#out.length < most) this.#out = new Float32Array(most * 2);
     let written = 0;
     while (this.#at + this.#half < this.#filled) {
       this.#out[written] = this.#sample();
       written += 1;
-      this.#at += this.#step;
+      this.#part += this.#stride;
+      this.#at += Math.floor(this.#part / this.#parts);
+      this.#part %= this.#parts;
     }
     this.#forget();
     return this.#out.subarray(0, written);
@@ -61,11 +69,10 @@ export class Resampler {
   }
 
   #sample() {
-    const whole = Math.floor(this.#at);
-    const place = (this.#at - whole) * PHASES;
+    const place = (this.#part / this.#parts) * PHASES;
     const phase = Math.floor(place);
     const share = place - phase;
-    const first = whole - this.#half + 1;
+    const first = this.#at - this.#half + 1;
     let row = phase * this.#taps;
     let sum = 0;
     for (let tap = 0; tap < this.#taps; tap += 1, row += 1) {
@@ -76,12 +83,16 @@ export class Resampler {
   }
 
   #forget() {
-    const done = Math.min(Math.floor(this.#at) - this.#half, this.#filled);
+    const done = Math.min(this.#at - this.#half, this.#filled);
     if (done <= 0) return;
     this.#buffer.copyWithin(0, done, this.#filled);
     this.#filled -= done;
     this.#at -= done;
   }
+}
+
+function divisor(a, b) {
+  return b === 0 ? a : divisor(b, a % b);
 }
 
 /** A row of taps for every phase, and one more row so that the last phase has a neighbour. */

@@ -79,8 +79,8 @@ export class Conversation {
   }
 
   /** The telephone's own figures moved. */
-  repaint() {
-    this.#paint();
+  repaintBuffer() {
+    if (this.#record) this.#latencies.paintBuffer(this.#isOwn(this.#record.id));
   }
 
   #paintNow() {

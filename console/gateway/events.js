@@ -12,6 +12,7 @@ const BACKOFF_MAX_MS = 10_000;
 /** Cuts a stream of text into events. */
 export class EventReader {
   #rest = '';
+  #searched = 0;
   #name = '';
   #data = [];
   #size = 0;
@@ -22,12 +23,14 @@ export class EventReader {
     this.#rest += text;
     let from = 0;
     for (;;) {
-      const end = lineEnd(this.#rest, from);
+      const end = lineEnd(this.#rest, Math.max(from, this.#searched));
       if (!end) break;
       this.#line(this.#rest.slice(from, end.at), events);
       from = end.next;
     }
     this.#rest = this.#rest.slice(from);
+    // A carriage return at the very end is looked at again: the line feed that belongs to it may be on its way.
+    this.#searched = this.#rest.endsWith('\r') ? this.#rest.length - 1 : this.#rest.length;
     if (this.#rest.length + this.#size > EVENT_CHARACTERS_MAX) throw new Error('an event without an end');
     return events;
   }
@@ -56,7 +59,6 @@ function lineEnd(text, from) {
   for (let at = from; at < text.length; at += 1) {
     if (text[at] === '\n') return { at, next: at + 1 };
     if (text[at] === '\r') {
-      // The line feed that belongs to it may still be on its way.
       if (at + 1 === text.length) return null;
       return { at, next: text[at + 1] === '\n' ? at + 2 : at + 1 };
     }

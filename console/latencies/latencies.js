@@ -27,19 +27,22 @@ export class Latencies {
 
   paint(record, own) {
     const { agentReady, firstSound, answers, answer, silences, silence } = record.latencies;
-    const { ready, first, answer: answering, silence: silent, buffer } = this.#figures;
+    const { ready, first, answer: answering, silence: silent } = this.#figures;
     ready.tell(agentReady);
     first.tell(firstSound);
     answering.tell(answer, answers.length > 1 ? `median of ${answers.length}` : null);
     silent.tell(silence, silences.length > 1 ? `median of ${silences.length}` : null);
-    this.#paintBuffer(buffer, own ? this.#buffer() : null);
+    this.paintBuffer(own);
     const listed = answers.slice(-LISTED_MAX);
     const left = answers.length - listed.length;
     say(this.#each, listed.length === 0 ? '' : `Each answer: ${left > 0 ? `… ${left} before, ` : ''}${listed.map(millis).join(', ')}`);
     show(this.#each, listed.length > 0);
   }
 
-  #paintBuffer(buffer, state) {
+  /** What moves many times a second: the loudspeaker of this page's own call. */
+  paintBuffer(own) {
+    const { buffer } = this.#figures;
+    const state = own ? this.#buffer() : null;
     show(buffer.element, state !== null);
     if (!state) return;
     const { queuedMs, latencyMs, renderedMs, gaps } = state;

@@ -10,6 +10,7 @@ export class Timeline {
   #forgotten = el('p', { class: 'empty', hidden: true });
   #box = el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Timeline' }, this.#empty, this.#forgotten, this.#list);
   #shown = new Map();
+  #forgot = 0;
 
   constructor() {
     const choice = (name, checked) => el('label', {},
@@ -25,6 +26,7 @@ export class Timeline {
 
   reset() {
     this.#shown.clear();
+    this.#forgot = 0;
     this.#list.replaceChildren();
   }
 
@@ -33,11 +35,7 @@ export class Timeline {
     show(this.#forgotten, record.forgotten > 0);
     if (record.forgotten > 0) this.#forgotten.textContent = `${count(record.forgotten, 'earlier fact is', 'earlier facts are')} not shown.`;
     stickingToTheEnd(this.#box, () => {
-      for (const [entry, item] of this.#shown) {
-        if (entry === record.entries[0]) break;
-        item.remove();
-        this.#shown.delete(entry);
-      }
+      if (record.forgotten !== this.#forgot) this.#forget(record);
       let before = null;
       for (const entry of record.entries) {
         let item = this.#shown.get(entry);
@@ -50,6 +48,16 @@ export class Timeline {
         before = item;
       }
     });
+  }
+
+  #forget(record) {
+    this.#forgot = record.forgotten;
+    const kept = new Set(record.entries);
+    for (const [entry, item] of this.#shown) {
+      if (kept.has(entry)) continue;
+      item.remove();
+      this.#shown.delete(entry);
+    }
   }
 
   #filter(name) {

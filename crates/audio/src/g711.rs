@@ -54,11 +54,11 @@ pub fn encode_ulaw(sample: i16) -> u8 {
     // 0 for positive, -1 for negative: xor with it is the one's complement.
     let sign = sample >> 15;
     // 33 is the bias of µ-law's first segment in 14-bit steps; the sum is limited to 13 bits.
-    let magnitude = (((sample ^ sign) >> 2) as i32 + 33).min(0x1FFF);
+    let magnitude = ((sample ^ sign) >> 2).min(0x1FFF - 33) as i32 + 33;
     // Exponent 5 (the bias alone) is segment 0; a float stores it as 127 + 5.
     let code = ((magnitude as f32).to_bits() >> 19) as i32 - (132 << 4);
     // Sent inverted; the sign bit is set for positive samples.
-    (!(code as u8) & 0x7F) | (!sign as u8 & 0x80)
+    !((code as u8) | (sign as u8 & 0x80))
 }
 
 /// The A-law code nearest to a sample, as the ITU reference rounds it.

@@ -167,8 +167,8 @@ impl Core {
     /// Takes in what happened; hands on what may change the phase.
     pub(crate) fn take_in(&mut self, now: Moment, input: Input, phase: PhaseName) -> Option<Happening> {
         match input {
-            Input::Carrier(event) => self.from_carrier(event, now, phase),
-            Input::Agent(event) => self.from_agent(event, now, phase),
+            Input::Carrier(event) => self.hear_carrier(event, now, phase),
+            Input::Agent(event) => self.hear_agent(event, now, phase),
             Input::Order(order) => self.ordered(order, now, phase),
             Input::Tool(outcome) => {
                 self.tool_finished(outcome, now);
@@ -196,7 +196,7 @@ impl Core {
                 let talking = matches!(self.agent, AgentLink::Here { .. }) && phase == PhaseName::Talking;
                 if talking && self.plan.agent.says {
                     self.note(now, Fact::SaidOnRequest { text: text.clone() });
-                    self.to_agent(AgentCommand::Say { text });
+                    self.tell_agent(AgentCommand::Say { text });
                 } else {
                     self.note(now, Fact::CannotSay);
                 }
@@ -216,11 +216,11 @@ impl Core {
         self.out.push_back(Command::Note(Entry { at, fact }));
     }
 
-    pub(crate) fn to_carrier(&mut self, command: CarrierCommand) {
+    pub(crate) fn tell_carrier(&mut self, command: CarrierCommand) {
         self.out.push_back(Command::ToCarrier(command));
     }
 
-    pub(crate) fn to_agent(&mut self, command: AgentCommand) {
+    pub(crate) fn tell_agent(&mut self, command: AgentCommand) {
         self.out.push_back(Command::ToAgent(command));
     }
 
@@ -263,7 +263,7 @@ impl Core {
             AgentLink::Away => {}
             AgentLink::Dialling { .. } => self.out.push_back(Command::DropAgent),
             AgentLink::Here { .. } => {
-                self.to_agent(AgentCommand::Leave);
+                self.tell_agent(AgentCommand::Leave);
                 self.out.push_back(Command::DropAgent);
             }
         }
@@ -300,7 +300,7 @@ impl Core {
         for turn in self.cut_turns(now) {
             self.note(now, Fact::Turn { turn });
         }
-        self.to_carrier(CarrierCommand::Close);
+        self.tell_carrier(CarrierCommand::Close);
         self.note(now, Fact::Ended { end: cause });
     }
 

@@ -39,7 +39,7 @@ fn main() {
 fn twilio_in(times: u64, spaced: bool, read: bool) {
     let mut leg = twilio_leg();
     let mut events = Vec::new();
-    let payload: String = "f39/fn59e3p4d3Z1".chars().cycle().take(214).chain("==".chars()).collect();
+    let payload: String = "f39/fn59e3p4d3Z1".chars().cycle().take(213).chain("Q==".chars()).collect();
     let space = if spaced { " " } else { "" };
     let mut message = String::new();
     for number in 2..2 + times {

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use crate::events::{CallFact, CallLevels, Event};
 use crate::gateway::Gateway;
-use crate::legs::{AgentSide, CarrierSide};
+use crate::legs::{AgentSide, Asked, CarrierSide};
 use crate::ops::metrics;
 use crate::switchboard::{LiveCall, Seat, SlotLease};
 
@@ -182,8 +182,13 @@ impl Running {
         while let Some(command) = self.call.poll() {
             match command {
                 Command::ToCarrier(command) => {
-                    if let Some(control) = self.carrier.obey(&command) {
-                        self.control(control);
+                    match self.carrier.obey(&command) {
+                        None => {}
+                        Some(Asked::Control(control)) => self.control(control),
+                        Some(Asked::Done(outcome)) => {
+                            // Room for every outcome that can be on its way; a full queue means the call is over.
+                            let _ = self.report.try_send(Input::Control(outcome));
+                        }
                     }
                 }
                 Command::ToAgent(command) => self.agent.obey(&command, &mut self.from_agent),

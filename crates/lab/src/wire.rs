@@ -89,6 +89,8 @@ pub(crate) struct Wire<S> {
     outbox: VecDeque<Posted>,
     held_back: Option<Posted>,
     unflushed: bool,
+    /// Messages that were posted before the script struck, and leave before it does.
+    ahead_of_strike: usize,
     last_due: Instant,
     read_after: Instant,
     timer: Pin<Box<Sleep>>,
@@ -105,6 +107,7 @@ impl<S: Transport> Wire<S> {
             outbox: VecDeque::new(),
             held_back: None,
             unflushed: false,
+            ahead_of_strike: 0,
             last_due: now,
             read_after: now,
             timer: Box::pin(tokio::time::sleep_until(now)),
@@ -114,6 +117,9 @@ impl<S: Transport> Wire<S> {
 
     pub(crate) fn reach(&mut self, moment: Moment) {
         self.faults.reach(Instant::now(), moment);
+        if self.faults.has_struck() {
+            self.ahead_of_strike = self.outbox.len();
+        }
     }
 
     /// Puts a message into the outbox; it leaves when the script lets it and `next` is polled.
@@ -204,7 +210,10 @@ impl<S: Transport> Wire<S> {
     }
 
     fn write_due(&mut self, context: &mut Context<'_>, now: Instant) -> Result<(), Error> {
-        while !self.faults.has_struck() && self.outbox.front().is_some_and(|posted| posted.due <= now) {
+        while self.outbox.front().is_some_and(|posted| posted.due <= now) {
+            if self.faults.has_struck() && self.ahead_of_strike == 0 {
+                break;
+            }
             match Pin::new(&mut self.socket).poll_ready(context) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(ready) => ready?,
@@ -212,6 +221,7 @@ impl<S: Transport> Wire<S> {
             if let Some(posted) = self.outbox.pop_front() {
                 Pin::new(&mut self.socket).start_send(posted.message)?;
                 self.unflushed = true;
+                self.ahead_of_strike = self.ahead_of_strike.saturating_sub(1);
                 self.faults.message_sent(now);
             }
         }

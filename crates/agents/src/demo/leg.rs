@@ -24,7 +24,7 @@ const REMINDER_EVERY: u64 = 3;
 pub struct Plan {
     /// The rate of the caller's leg, both ways.
     pub caller_rate: Rate,
-    /// The conversation that goes on: there is no greeting then.
+    /// The conversation that goes on: there is no greeting then, unless nothing was said yet.
     pub resume: Option<Vec<Said>>,
     /// Chance, for a little variety.
     pub seed: u64,
@@ -71,7 +71,7 @@ impl Leg {
             ear: Ear::new(plan.caller_rate),
             mouth: Mouth::new(plan.caller_rate),
             mood: Mood::Talking { active: Duration::ZERO, asked: 0 },
-            is_resumed: plan.resume.is_some(),
+            is_resumed: plan.resume.is_some_and(|conversation| !conversation.is_empty()),
             chance: plan.seed,
             turns: 0,
             tools: 0,

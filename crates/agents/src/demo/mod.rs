@@ -5,7 +5,7 @@
 //! signed up anywhere. It speaks through the same contract as every other agent; only its socket is missing, so
 //! [`Leg`] takes commands and gives events directly, and the frames it hears are its clock.
 //!
-//! [`ear`] listens, [`mouth`] speaks, [`Leg`] decides.
+//! `ear` listens, `mouth` speaks, [`Leg`] decides.
 
 mod ear;
 mod leg;

@@ -7,6 +7,9 @@ use std::fmt;
 
 use audio::{Rate, g711, pcm};
 
+use super::messages::Metadata;
+use super::{inspect, refusal};
+
 /// How audio is written in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -83,6 +86,26 @@ impl fmt::Display for Format {
             Format::Pcm(rate) => write!(f, "pcm_{}", rate.hz()),
         }
     }
+}
+
+/// What a session agreed on: the formats the agent hears and speaks, or in words which of them cannot be carried.
+pub(super) fn agreed(metadata: &Metadata) -> Result<(Format, Format), String> {
+    let read = |token: &Option<String>, what: &str, setting: &str| {
+        match token {
+        // The provider's own client takes a missing format for the default one, too.
+        None => Ok(Format::Pcm(Rate::Hz16000)),
+        Some(token) => Format::parse(token).ok_or_else(|| {
+            let token = refusal::words(token).unwrap_or_default();
+            format!(
+                "the agent {what} in the format `{token}`, which cannot be carried; set `{setting}` to `ulaw_8000`"
+            )
+        }),
+    }
+    };
+    Ok((
+        read(&metadata.user_input_audio_format, "listens", inspect::HEARS)?,
+        read(&metadata.agent_output_audio_format, "speaks", inspect::SPEAKS)?,
+    ))
 }
 
 #[cfg(test)]

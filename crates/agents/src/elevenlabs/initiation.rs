@@ -4,12 +4,15 @@
 //! whole conversation, so nothing is ever sent for good measure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// What this call tells the agent before it begins.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Prints without its contents: variables may be secrets (`secret__…`) or say who is calling.
+#[derive(Clone, Default, PartialEq)]
 pub struct Initiation {
     /// Values for the `{{placeholders}}` of the agent's prompt, first message and tools: text, number or truth value.
     /// Anything else is sent as JSON text, `null` not at all.
@@ -115,6 +118,16 @@ impl Initiation {
             asr: some_unless_empty(AsrOverride { keywords: &self.keywords }),
         };
         some_unless_empty(overrides)
+    }
+}
+
+impl fmt::Debug for Initiation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<&String> = self.dynamic_variables.keys().collect();
+        f.debug_struct("Initiation")
+            .field("dynamic_variables", &variables)
+            .field("overrides", &self.overrides_used())
+            .finish_non_exhaustive()
     }
 }
 
@@ -313,6 +326,20 @@ mod tests {
                 "conversation_config_override": {"agent": {"first_message": ""}},
             })
         );
+    }
+
+    #[test]
+    fn printing_it_gives_nothing_away() {
+        let secret = Initiation {
+            dynamic_variables: [("secret__token".to_owned(), json!("hush"))].into(),
+            prompt: Some("hush".into()),
+            user_id: Some("hush".into()),
+            ..Initiation::default()
+        };
+
+        let printed = format!("{secret:?}");
+
+        assert!(printed.contains("secret__token") && !printed.contains("hush"), "{printed}");
     }
 
     #[test]

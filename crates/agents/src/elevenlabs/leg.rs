@@ -15,22 +15,24 @@ use std::time::Duration;
 use audio::{Frame, Rate};
 use call::{
     AgentCommand, AgentDeparture, AgentEvent, AgentFault, AgentLeft, AgentReady, AnswerId, Oddity,
-    QueueStatus, Retry, Said, ToolCall, ToolStage, ToolTrace,
+    QueueStatus, Retry, Said, ToolStage,
 };
-use serde_json::{Value, json};
 use wire::{Incoming, Outbox};
 
 use super::audio_message::AudioMessage;
-use super::format::Format;
+use super::format::agreed;
 use super::initiation::Initiation;
-use super::inspect;
-use super::messages::{AgentTool, ClientToolCall, ErrorEvent, FromAgent, McpToolCall, Metadata, ToAgent};
+use super::messages::{AgentTool, ErrorEvent, FromAgent, Metadata, ToAgent};
 use super::refusal::{self, LastWords};
 use super::resumption::{Resumption, Tell};
 use super::speech::{AgentSpeech, CallerSpeech};
+use super::{tools, wording};
 
-/// The largest message that is read. The provider's own client expects up to this much.
+/// The largest message that is read. The provider's own client expects up to this much, for audio.
 pub const MESSAGE_MAX: usize = 16 << 20;
+
+/// The largest message of any other kind: far more than any tool's arguments.
+const MESSAGE_WITHOUT_AUDIO_MAX: usize = 1 << 20;
 
 /// What a session is opened with.
 #[derive(Clone, Debug)]
@@ -87,13 +89,16 @@ enum Stage {
 /// How many ids and texts are remembered to recognise repetitions. Repetitions follow one another closely.
 const REMEMBERED: usize = 16;
 
-/// The most of a text from a peer or a person that is sent on as part of a sentence.
-const TEXT_MAX: usize = 4_000;
+/// The most that is taken of one answer or one transcript, in bytes: a quarter of an hour of talk. Histories and records
+/// count texts, not bytes.
+const TEXT_MAX: usize = 16 << 10;
 
 impl Leg {
     pub fn new(plan: LegPlan) -> Leg {
         let mut initiation = plan.initiation;
-        let resumption = plan.resume.map(|conversation| {
+        // Where nothing was said yet, nothing goes on: the greeting is due.
+        let conversation = plan.resume.filter(|conversation| !conversation.is_empty());
+        let resumption = conversation.map(|conversation| {
             if plan.first_message_override_allowed {
                 initiation.first_message = Some(String::new());
             } else {
@@ -143,6 +148,11 @@ impl Leg {
             return;
         }
         match serde_json::from_str(text) {
+            Ok(message)
+                if text.len() > MESSAGE_WITHOUT_AUDIO_MAX && !matches!(message, FromAgent::Audio { .. }) =>
+            {
+                events.push(odd(Oddity::TooLarge));
+            }
             Ok(message) => self.understand(message, events, outbox),
             Err(_) => events.push(odd(Oddity::Malformed)),
         }
@@ -157,11 +167,13 @@ impl Leg {
             return;
         }
         match command {
+            // What the caller says after the goodbye is nobody's business any more.
+            AgentCommand::Hear(_) if self.leaving => {}
             AgentCommand::Hear(frame) => self.hear_caller(frame, outbox),
             AgentCommand::HeardUpTo { .. } => {}
             AgentCommand::Digits(digits) => {
                 self.flush(outbox);
-                self.speak_for_caller(digits_in_words(digits), outbox);
+                self.speak_for_caller(wording::pressed(digits), outbox);
             }
             AgentCommand::ToolResult { id, result, is_error } => {
                 self.flush(outbox);
@@ -175,7 +187,7 @@ impl Leg {
             AgentCommand::Context { text } => {
                 send(&ToAgent::ContextualUpdate { text: text.clone() }, outbox);
             }
-            AgentCommand::Say { text } => self.speak_for_caller(say_word_for_word(text), outbox),
+            AgentCommand::Say { text } => self.speak_for_caller(wording::say(&bounded(text.clone())), outbox),
             AgentCommand::Leave => {
                 self.flush(outbox);
                 self.leaving = true;
@@ -238,9 +250,7 @@ impl Leg {
         let Stage::Talking { agent, .. } = &mut self.stage else {
             return false;
         };
-        // The first answers of a resumed session may have to be kept quiet. Such sessions are rare enough to take the
-        // longer way.
-        if self.resumption.is_some() {
+        if self.resumption.as_ref().is_some_and(|resumption| resumption.may_mute(answer)) {
             return false;
         }
         let Some(frame) = agent.read(audio.base64, answer) else {
@@ -280,7 +290,7 @@ impl Leg {
             }
             FromAgent::TentativeUserTranscript { tentative_user_transcription_event } => {
                 events.push(AgentEvent::CallerSaid {
-                    text: tentative_user_transcription_event.user_transcript,
+                    text: bounded(tentative_user_transcription_event.user_transcript),
                     is_final: false,
                 });
             }
@@ -290,7 +300,7 @@ impl Leg {
                     return events.push(AgentEvent::Alive);
                 }
                 self.begin_answer(answer, events);
-                events.push(AgentEvent::Says { answer, text: agent_response_event.agent_response });
+                events.push(AgentEvent::Says { answer, text: bounded(agent_response_event.agent_response) });
             }
             FromAgent::Interruption { interruption_event } => {
                 let answer = AnswerId(interruption_event.event_id);
@@ -302,7 +312,10 @@ impl Leg {
                 if self.was_muted(answer) {
                     return events.push(AgentEvent::Alive);
                 }
-                events.push(AgentEvent::Corrected { answer, text: correction.corrected_agent_response });
+                events.push(AgentEvent::Corrected {
+                    answer,
+                    text: bounded(correction.corrected_agent_response),
+                });
             }
             FromAgent::AgentResponseComplete { agent_response_complete_event } => {
                 let answer = self.answer_named(agent_response_complete_event.map(|event| event.event_id));
@@ -314,16 +327,18 @@ impl Leg {
             FromAgent::VadScore { vad_score_event } => {
                 events.push(AgentEvent::SpeechScore(vad_score_event.vad_score.clamp(0.0, 1.0) as f32));
             }
-            FromAgent::ClientToolCall { client_tool_call } => events.push(tool_called(client_tool_call)),
+            FromAgent::ClientToolCall { client_tool_call } => {
+                events.push(tools::tool_called(client_tool_call))
+            }
             FromAgent::AgentToolRequest { agent_tool_request: tool } => {
-                events.push(traced(tool.tool_call_id, tool.tool_name, ToolStage::Requested));
+                events.push(tools::traced(tool.tool_call_id, tool.tool_name, ToolStage::Requested));
             }
             FromAgent::AgentToolResponse { agent_tool_response: tool } => self.tool_ended(&tool, events),
             FromAgent::AgentToolResponseFullPayload { agent_tool_response_full_payload: tool } => {
                 self.tool_ended(&tool, events);
-                events.extend(act_in_its_place(&tool));
+                events.extend(tools::act_in_its_place(&tool));
             }
-            FromAgent::McpToolCall { mcp_tool_call } => follow_mcp_tool(mcp_tool_call, events, outbox),
+            FromAgent::McpToolCall { mcp_tool_call } => tools::follow_mcp_tool(mcp_tool_call, events, outbox),
             FromAgent::QueueStatus { queue_status_event } => {
                 events.push(match queue_status_event.status.as_str() {
                     "waiting" => AgentEvent::Queue(QueueStatus::Waiting),
@@ -357,7 +372,7 @@ impl Leg {
             return events.push(odd(Oddity::Repeated));
         };
         let early = std::mem::take(early);
-        self.conversation = metadata.conversation_id;
+        self.conversation = metadata.conversation_id.clone();
 
         if metadata.agent_output_audio_format.is_none() {
             events.push(AgentEvent::Fault(AgentFault {
@@ -366,22 +381,7 @@ impl Leg {
                 message: Some("the session does not say in which format the agent speaks".to_owned()),
             }));
         }
-        let agreed = |token: Option<String>, what: &str, setting: &str| {
-            // The provider's own client takes a missing format for the default one, too.
-            let Some(token) = token else {
-                return Ok(Format::Pcm(Rate::Hz16000));
-            };
-            Format::parse(&token).ok_or_else(|| {
-                format!(
-                    "the agent {what} in the format `{}`, which cannot be carried; set `{setting}` to `ulaw_8000`",
-                    refusal::words(&token).unwrap_or_default()
-                )
-            })
-        };
-        let formats = agreed(metadata.user_input_audio_format, "listens", inspect::HEARS).and_then(|hears| {
-            Ok((hears, agreed(metadata.agent_output_audio_format, "speaks", inspect::SPEAKS)?))
-        });
-        let (hears, speaks) = match formats {
+        let (hears, speaks) = match agreed(&metadata) {
             Ok(formats) => formats,
             Err(detail) => return self.give_up(detail, events),
         };
@@ -423,7 +423,7 @@ impl Leg {
         if let Some(resumption) = &mut self.resumption {
             resumption.has_reason();
         }
-        events.push(AgentEvent::CallerSaid { text, is_final: true });
+        events.push(AgentEvent::CallerSaid { text: bounded(text), is_final: true });
     }
 
     fn failed(&mut self, error: ErrorEvent, events: &mut Vec<AgentEvent>) {
@@ -449,8 +449,8 @@ impl Leg {
             return events.push(AgentEvent::Alive);
         }
         remember(&mut self.traced, tool.tool_call_id.clone());
-        let stage = if failed(tool) { ToolStage::Failed } else { ToolStage::Done };
-        events.push(traced(tool.tool_call_id.clone(), tool.tool_name.clone(), stage));
+        let stage = if tools::failed(tool) { ToolStage::Failed } else { ToolStage::Done };
+        events.push(tools::traced(tool.tool_call_id.clone(), tool.tool_name.clone(), stage));
     }
 
     /// An answer without a number is the one that is being given.
@@ -515,7 +515,7 @@ fn remember(list: &mut VecDeque<String>, text: String) {
     list.push_back(text);
 }
 
-fn send(message: &ToAgent, outbox: &mut Outbox) {
+pub(super) fn send(message: &ToAgent, outbox: &mut Outbox) {
     outbox.text(|bytes| {
         #[expect(
             clippy::expect_used,
@@ -525,25 +525,9 @@ fn send(message: &ToAgent, outbox: &mut Outbox) {
     });
 }
 
-/// An agent understands a sentence; what a bare `1` from the caller means it would have to guess.
-fn digits_in_words(digits: &str) -> String {
-    let keys: Vec<String> = digits.chars().take(KEYS_MAX).map(String::from).collect();
-    match &keys[..] {
-        [key] => format!("(The caller pressed the key {key} on the telephone.)"),
-        // Apart, so that a number is read digit by digit.
-        keys => format!("(The caller pressed the keys {} on the telephone.)", keys.join(" ")),
-    }
-}
-
-/// More keys than any number has.
-const KEYS_MAX: usize = 64;
-
-fn say_word_for_word(text: &str) -> String {
-    let text: String = text.chars().take(TEXT_MAX).collect();
-    format!(
-        "(This does not come from the caller but from those who run this line. Say the following to the caller now, \
-         word for word and nothing else, then go on with the conversation: {text})"
-    )
+fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT_MAX));
+    text
 }
 
 fn give_audio(answer: AnswerId, frame: Frame, events: &mut Vec<AgentEvent>) {
@@ -552,65 +536,6 @@ fn give_audio(answer: AnswerId, frame: Frame, events: &mut Vec<AgentEvent>) {
 
 fn odd(oddity: Oddity) -> AgentEvent {
     AgentEvent::Odd(oddity)
-}
-
-fn traced(id: String, name: String, stage: ToolStage) -> AgentEvent {
-    AgentEvent::ToolTraced(ToolTrace { id, name, stage })
-}
-
-fn tool_called(tool: ClientToolCall) -> AgentEvent {
-    AgentEvent::ToolCalled(ToolCall {
-        id: tool.tool_call_id,
-        name: tool.tool_name,
-        arguments: tool.parameters,
-        // Older messages do not say; an answer too many is ignored, one too few blocks the agent.
-        wants_answer: tool.expects_response.unwrap_or(true),
-    })
-}
-
-fn failed(tool: &AgentTool) -> bool {
-    tool.is_error == Some(true) || tool.is_blocked == Some(true)
-}
-
-/// A transfer or keys that the platform took for done: on a WebSocket it has no telephone to do it with, we have.
-///
-/// Only the full payload, where the agent is set to send it, says whom to call or what to press.
-fn act_in_its_place(tool: &AgentTool) -> Option<AgentEvent> {
-    if failed(tool) || tool.tool_type.as_deref().is_some_and(|kind| kind != "system") {
-        return None;
-    }
-    let result: Value = serde_json::from_str(tool.full_tool_result.as_deref()?).ok()?;
-    let text = |name: &str| result.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let arguments = match tool.tool_name.as_str() {
-        "transfer_to_number" => json!({"number": text("transfer_number")?, "reason": text("reason")}),
-        "play_keypad_touch_tone" => json!({"dtmf_tones": text("dtmf_tones")?}),
-        _ => return None,
-    };
-    Some(AgentEvent::ToolCalled(ToolCall {
-        id: tool.tool_call_id.clone(),
-        name: tool.tool_name.clone(),
-        arguments,
-        wants_answer: false,
-    }))
-}
-
-fn follow_mcp_tool(tool: McpToolCall, events: &mut Vec<AgentEvent>, outbox: &mut Outbox) {
-    let stage = match tool.state.as_str() {
-        "loading" => ToolStage::Requested,
-        "success" => ToolStage::Done,
-        "failure" => ToolStage::Failed,
-        "awaiting_approval" => {
-            // Nobody on a telephone line can approve it. Saying so at once spares the caller the wait.
-            let refusal = ToAgent::McpToolApprovalResult {
-                tool_call_id: tool.tool_call_id.clone(),
-                is_approved: false,
-            };
-            send(&refusal, outbox);
-            ToolStage::Failed
-        }
-        _ => return events.push(odd(Oddity::UnknownMessage)),
-    };
-    events.push(traced(tool.tool_call_id, tool.tool_name, stage));
 }
 
 /// The code in a text such as `received 1002 (protocol error) …`, the form that flat errors come in.

@@ -19,6 +19,8 @@ mod recap;
 mod refusal;
 mod resumption;
 mod speech;
+mod tools;
+mod wording;
 
 pub use account::{Account, Auth, BaseUrl, BaseUrlError, Dial};
 pub use audio_message::AudioMessage;

@@ -14,8 +14,8 @@ const INTRODUCTION: &str = "The connection to the caller was interrupted for a m
     conversation, continued: do not greet again and do not introduce yourself again. What was said so far, oldest \
     first:";
 
-/// The recap as one text; `None` when nothing was said yet.
-pub(super) fn recap(conversation: &[Said]) -> Option<String> {
+/// The recap as one text.
+pub(super) fn recap(conversation: &[Said]) -> String {
     let mut lines = Vec::new();
     let mut length = INTRODUCTION.len();
     for said in conversation.iter().rev() {
@@ -26,14 +26,14 @@ pub(super) fn recap(conversation: &[Said]) -> Option<String> {
         }
         lines.push(line);
     }
-    let newest = conversation.last()?;
     lines.push(INTRODUCTION.to_owned());
     lines.reverse();
-    lines.push(match newest.side {
-        Side::Caller => "The caller's last words are still to be answered.".to_owned(),
-        Side::Agent => "Go on from there; the caller may have something to say first.".to_owned(),
-    });
-    Some(lines.join("\n"))
+    let whose_turn = match conversation.last().map(|said| said.side) {
+        Some(Side::Caller) => "The caller's last words are still to be answered.",
+        Some(Side::Agent) | None => "Go on from there; the caller may have something to say first.",
+    };
+    lines.push(whose_turn.to_owned());
+    lines.join("\n")
 }
 
 fn line(said: &Said) -> String {
@@ -42,10 +42,7 @@ fn line(said: &Said) -> String {
         Side::Agent => "You",
     };
     let text = said.text.trim();
-    let mut end = text.len().min(LINE_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(LINE_MAX);
     let more = if end < text.len() { " …" } else { "" };
     format!("{side}: {}{more}", text[..end].replace('\n', " "))
 }
@@ -60,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_recap_keeps_the_order_and_says_whose_turn_it_is() {
-        let text = recap(&[said(Side::Agent, "Hello."), said(Side::Caller, "My order\nis late.")]).unwrap();
+        let text = recap(&[said(Side::Agent, "Hello."), said(Side::Caller, "My order\nis late.")]);
 
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("do not greet again"));
@@ -73,14 +70,9 @@ mod tests {
         let long: Vec<Said> =
             (0..1_000).map(|n| said(Side::Caller, format!("{n} {}", "ä".repeat(700)))).collect();
 
-        let text = recap(&long).unwrap();
+        let text = recap(&long);
 
         assert!(text.len() < RECAP_MAX + 200, "{}", text.len());
         assert!(text.contains("Caller: 999 ") && !text.contains("Caller: 0 "));
-    }
-
-    #[test]
-    fn nothing_said_is_nothing_to_tell() {
-        assert_eq!(recap(&[]), None);
     }
 }

@@ -50,7 +50,7 @@ impl Resumption {
             .filter(|last| last.side == Side::Caller && !last.text.trim().is_empty())
             .map(|last| last.text.clone());
         Resumption {
-            recap: recap(conversation),
+            recap: Some(recap(conversation)),
             unanswered,
             greeting_is_off,
             expects_greeting: true,
@@ -98,6 +98,11 @@ impl Resumption {
         self.greeting = Some(answer);
         self.put_unanswered(tell);
         true
+    }
+
+    /// Whether [`Resumption::mutes`] has to be asked about this answer.
+    pub(super) fn may_mute(&self, answer: AnswerId) -> bool {
+        self.expects_greeting || self.has_muted(answer)
     }
 
     /// Whether it was the greeting that this belongs to.

@@ -1,5 +1,7 @@
 //! What the agents promise, from outside.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 mod account;
 mod closing;
 mod contract;

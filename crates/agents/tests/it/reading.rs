@@ -3,7 +3,7 @@
 use agents::elevenlabs::messages::FromAgent;
 use agents::elevenlabs::{AudioMessage, MESSAGE_MAX};
 use audio::{Rate, g711};
-use call::{AgentCommand, AgentEvent, AgentFault, AgentLeft, AnswerId, Oddity, Retry, ToolStage};
+use call::{AgentCommand, AgentEvent, AgentFault, AgentLeft, AnswerId, Oddity, Retry, Said, Side, ToolStage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::Incoming;
@@ -271,6 +271,10 @@ fn messages_up_to_the_limit_are_read_and_none_beyond() {
 
     session.read_text(&format!("{large}    "));
     assert_eq!(session.told(), [odd(Oddity::TooLarge)]);
+    session.read(&agent_response(3, &"x".repeat(2 << 20)));
+    assert_eq!(session.told(), [odd(Oddity::TooLarge)]);
+    session.read(&agent_response(3, &"ü".repeat(20_000)));
+    assert!(matches!(session.told().last(), Some(AgentEvent::Says { text, .. }) if text.len() == 16 << 10));
 }
 
 #[test]
@@ -384,7 +388,8 @@ proptest! {
         mutated(prop::sample::select(server_lines().map(str::to_owned).collect::<Vec<_>>())), 1..20),
         resumed in any::<bool>())
     {
-        let mut session = if resumed { Session::resumed(vec![], false) } else { Session::telephone() };
+        let said = vec![Said { side: Side::Caller, text: "Hello?".into() }];
+        let mut session = if resumed { Session::resumed(said, false) } else { Session::telephone() };
         for text in texts {
             session.read_text(&text);
         }

@@ -44,10 +44,12 @@ fn the_conversation_so_far_follows_the_first_message() {
 }
 
 #[test]
-fn a_first_conversation_is_told_nothing() {
-    let mut session = Session::resumed(vec![], false);
+fn where_nothing_was_said_the_conversation_begins() {
+    let mut session = Session::resumed(vec![], true);
 
-    assert_eq!(kinds(&session.sent()), ["conversation_initiation_client_data"]);
+    assert_eq!(session.sent(), [json!({"type": "conversation_initiation_client_data"})]);
+    session.read(&agent_response(1, "Hello, tea shop."));
+    assert_eq!(answers(&session.told()), [1], "lost before the greeting, greeted now");
 }
 
 #[test]

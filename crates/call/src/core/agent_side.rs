@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Core {
-    pub(super) fn from_agent(
+    pub(super) fn hear_agent(
         &mut self,
         event: AgentEvent,
         now: Moment,

@@ -15,7 +15,7 @@ use crate::{
 const DIGITS_MAX: usize = 32;
 
 impl Core {
-    pub(super) fn from_carrier(
+    pub(super) fn hear_carrier(
         &mut self,
         event: CarrierEvent,
         now: Moment,
@@ -91,7 +91,7 @@ impl Core {
         match self.hearing {
             Hearing::Forward => {
                 self.fed_until = now;
-                self.to_agent(AgentCommand::Hear(frame));
+                self.tell_agent(AgentCommand::Hear(frame));
             }
             Hearing::Hold => self.holdback.keep(frame),
             Hearing::Drop => {}
@@ -124,7 +124,7 @@ impl Core {
             self.note(now, Fact::HeldAudioDelivered { chunks: frames.len() as u64 });
         }
         for frame in frames {
-            self.to_agent(AgentCommand::Hear(frame));
+            self.tell_agent(AgentCommand::Hear(frame));
         }
         self.fed_until = now;
     }
@@ -152,7 +152,7 @@ impl Core {
         if self.digits_due().is_some_and(|due| now >= due) {
             self.digits_due = None;
             let digits = std::mem::take(&mut self.digits);
-            self.to_agent(AgentCommand::Digits(digits));
+            self.tell_agent(AgentCommand::Digits(digits));
         }
     }
 
@@ -214,7 +214,7 @@ impl Core {
         let cut = self.playout.cut(now);
         self.barge_in.done(by, answer.max(cut.answer), onset, now);
         if cut.carrier_holds {
-            self.to_carrier(CarrierCommand::Clear { generation: self.playout.generation() });
+            self.tell_carrier(CarrierCommand::Clear { generation: self.playout.generation() });
             self.cleared_at = Some(now);
         }
         let heard_ms = cut.heard.last().map_or(0, |run| ms(run.heard));
@@ -231,7 +231,7 @@ impl Core {
             },
         );
         if let (true, Some(answer), Some(run)) = (self.plan.agent.truncates, cut.answer, cut.heard.last()) {
-            self.to_agent(AgentCommand::HeardUpTo { answer, heard: run.heard });
+            self.tell_agent(AgentCommand::HeardUpTo { answer, heard: run.heard });
         }
         for turn in self.transcript.cut(&cut.heard) {
             self.told(turn, now);
@@ -252,7 +252,7 @@ impl Core {
     pub(crate) fn speak_instead(&mut self, prompt: &[i16], now: Moment) {
         let cut = self.playout.cut(now);
         if cut.carrier_holds {
-            self.to_carrier(CarrierCommand::Clear { generation: self.playout.generation() });
+            self.tell_carrier(CarrierCommand::Clear { generation: self.playout.generation() });
         }
         for turn in self.transcript.cut(&cut.heard) {
             self.told(turn, now);

@@ -31,11 +31,11 @@ impl Core {
         while let Some(frame) = self.playout.release(now) {
             self.tally.frames_out += 1;
             self.meter(&frame);
-            self.to_carrier(CarrierCommand::Play(frame));
+            self.tell_carrier(CarrierCommand::Play(frame));
         }
         let at_once = matches!(phase, PhaseName::Leaving | PhaseName::Transferring);
         if let Some(mark) = self.playout.mark_due(now, at_once) {
-            self.to_carrier(CarrierCommand::Mark(mark));
+            self.tell_carrier(CarrierCommand::Mark(mark));
         }
         self.playout.expire_marks(now);
         if self.playout.has_runs() {
@@ -75,7 +75,7 @@ impl Core {
             self.fed_until += SILENCE_PIECE;
             self.tally.silence_fed_ms += SILENCE_PIECE.as_millis() as u64;
             let silence = Frame::silence(self.plan.carrier.rate, SILENCE_PIECE);
-            self.to_agent(AgentCommand::Hear(silence));
+            self.tell_agent(AgentCommand::Hear(silence));
             if now.since(self.fed_until) > Duration::from_secs(1) {
                 // After a long sleep of ours, time lost is lost.
                 self.fed_until = now;

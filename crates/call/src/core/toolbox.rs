@@ -114,7 +114,7 @@ impl Core {
         } else if digits.is_empty() {
             self.answer(call, "name the keys to play, as \"dtmf_tones\"", true, now);
         } else {
-            self.to_carrier(CarrierCommand::Digits(digits));
+            self.tell_carrier(CarrierCommand::Digits(digits));
             self.answer(call, "played", false, now);
         }
     }
@@ -160,7 +160,7 @@ impl Core {
                 },
             );
             if pending.wants_answer {
-                self.to_agent(AgentCommand::ToolResult {
+                self.tell_agent(AgentCommand::ToolResult {
                     id: outcome.id,
                     result: outcome.result,
                     is_error: outcome.is_error,
@@ -172,7 +172,7 @@ impl Core {
         let verb = if outcome.is_error { "failed with" } else { "returned" };
         let words = format!("The tool {} that was called before {verb}: {}", pending.name, outcome.result);
         if here {
-            self.to_agent(AgentCommand::Context { text: words });
+            self.tell_agent(AgentCommand::Context { text: words });
         } else if self.toolbox.orphans.len() < PENDING_MAX {
             self.toolbox.orphans.push(words);
         }
@@ -181,7 +181,7 @@ impl Core {
     /// Tells a new session what came of its predecessor's tools.
     pub(crate) fn deliver_orphans(&mut self) {
         for text in std::mem::take(&mut self.toolbox.orphans) {
-            self.to_agent(AgentCommand::Context { text });
+            self.tell_agent(AgentCommand::Context { text });
         }
     }
 
@@ -191,7 +191,7 @@ impl Core {
             Fact::ToolAnswered { id: call.id.clone(), name: call.name.clone(), is_error, took_ms: 0 },
         );
         if call.wants_answer {
-            self.to_agent(AgentCommand::ToolResult {
+            self.tell_agent(AgentCommand::ToolResult {
                 id: call.id.clone(),
                 result: result.to_owned(),
                 is_error,

@@ -119,7 +119,7 @@ impl Leaving {
 
     fn hang_up(&mut self, core: &mut Core, now: Moment) {
         core.dismiss_agent();
-        core.to_carrier(CarrierCommand::HangUp);
+        core.tell_carrier(CarrierCommand::HangUp);
         self.stage = Stage::HangingUp { since: now };
     }
 

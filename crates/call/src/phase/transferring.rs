@@ -104,7 +104,7 @@ impl Transferring {
 
     fn ask(&mut self, core: &mut Core, now: Moment) {
         core.note(now, Fact::TransferStarted { to: self.to.clone() });
-        core.to_carrier(CarrierCommand::Transfer { to: self.to.clone() });
+        core.tell_carrier(CarrierCommand::Transfer { to: self.to.clone() });
         self.stage = Stage::Asked { since: now };
     }
 
@@ -119,7 +119,7 @@ impl Transferring {
                     "The transfer to {} failed ({detail}). The caller is still on the line.",
                     self.to
                 );
-                core.to_agent(AgentCommand::Context { text });
+                core.tell_agent(AgentCommand::Context { text });
                 core.deliver_held(now);
                 Phase::Talking
             }

@@ -37,6 +37,16 @@ pub struct ApiKey {
     pub secret: Secret,
 }
 
+/// What can be changed about a running call without disturbing it. What is `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amendment<'a> {
+    /// Told when the call is over.
+    pub status_callback: Option<&'a str>,
+    /// Asked for a document when fetching the next one fails.
+    pub fallback_url: Option<&'a str>,
+    pub time_limit_s: Option<u32>,
+}
+
 impl Account {
     pub fn new(account_sid: impl Into<String>, auth_token: Secret, api_base_url: Url) -> Account {
         Account { account_sid: account_sid.into(), auth_token, api_base_url, api_key: None }
@@ -64,6 +74,21 @@ impl Account {
     /// Goes on with the document at this address.
     pub fn redirect_to(&self, call_sid: &str, url: &Url) -> Request {
         self.post(&self.call(call_sid), form([("Url", url.as_str()), ("Method", "POST")]))
+    }
+
+    /// Changes who is told about a running call, and how long it may last; what it is doing goes on.
+    pub fn amend(&self, call_sid: &str, amendment: &Amendment<'_>) -> Request {
+        let time_limit = amendment.time_limit_s.map(|seconds| seconds.to_string());
+        let post = |url: Option<&str>| url.map(|_| "POST");
+        let fields = [
+            ("StatusCallback", amendment.status_callback),
+            ("StatusCallbackMethod", post(amendment.status_callback)),
+            ("FallbackUrl", amendment.fallback_url),
+            ("FallbackMethod", post(amendment.fallback_url)),
+            ("TimeLimit", time_limit.as_deref()),
+        ];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Request { idempotent: true, ..self.post(&self.call(call_sid), form(fields)) }
     }
 
     /// Places a call. The reply is read by [`read_originate`].

@@ -3,6 +3,8 @@
 mod marks;
 mod numbering;
 
+use std::fmt;
+use std::io::Write;
 use std::sync::LazyLock;
 
 use audio::{Frame, Rate, g711};
@@ -14,7 +16,7 @@ use wire::{Incoming, Outbox};
 
 use self::marks::Marks;
 use self::numbering::{Numbered, Numbering};
-use super::messages::{FromTwilio, MarkName, Numeral, StartMessage, ToTwilio};
+use super::messages::{FromTwilio, Numeral, StartMessage};
 use super::quick_media::{self, MediaView};
 use crate::{Control, Obeyed, digits};
 
@@ -58,11 +60,14 @@ enum Phase {
 struct Stream {
     sid: String,
     numbering: Numbering,
-    /// An outgoing media message up to its payload. Holds the stream's name, escaped once.
+    /// Outgoing messages up to the one thing in them that changes. They hold the stream's name, escaped once.
     media_prefix: Vec<u8>,
+    mark_prefix: Vec<u8>,
+    clear: Vec<u8>,
 }
 
-const MEDIA_SUFFIX: &[u8] = br#""}}"#;
+/// Ends a media message and a mark alike.
+const SUFFIX: &[u8] = br#""}}"#;
 
 impl Leg {
     pub fn new() -> Leg {
@@ -109,7 +114,7 @@ impl Leg {
             CarrierCommand::Clear { generation } => {
                 self.marks.cleared(*generation);
                 if let Phase::Streaming(stream) = &self.phase {
-                    put(&ToTwilio::Clear { stream_sid: stream.sid.as_str().into() }, outbox);
+                    outbox.text(|bytes| bytes.extend_from_slice(&stream.clear));
                 }
             }
             CarrierCommand::Digits(keys) => {
@@ -138,27 +143,24 @@ impl Leg {
         g711::pcm_to_ulaw(&frame.samples, &mut self.codes);
         outbox.text(|bytes| {
             let length = self.codes.len().div_ceil(3) * 4;
-            bytes.reserve(stream.media_prefix.len() + length + MEDIA_SUFFIX.len());
+            bytes.reserve(stream.media_prefix.len() + length + SUFFIX.len());
             bytes.extend_from_slice(&stream.media_prefix);
             let payload = bytes.len();
             bytes.resize(payload + length, 0);
             let written = BASE64.encode_slice(&self.codes, &mut bytes[payload..]);
             debug_assert_eq!(written, Ok(length), "padded base64 has four letters for every three bytes");
-            bytes.extend_from_slice(MEDIA_SUFFIX);
+            bytes.extend_from_slice(SUFFIX);
         });
     }
 
     fn mark(&mut self, mark: Mark, outbox: &mut Outbox) {
         let Phase::Streaming(stream) = &self.phase else { return };
         self.marks.set(mark);
-        let name = mark.to_string();
-        put(
-            &ToTwilio::Mark {
-                stream_sid: stream.sid.as_str().into(),
-                mark: MarkName { name: name.as_str().into() },
-            },
-            outbox,
-        );
+        outbox.text(|bytes| {
+            bytes.extend_from_slice(&stream.mark_prefix);
+            append(format_args!("{mark}"), bytes);
+            bytes.extend_from_slice(SUFFIX);
+        });
     }
 
     fn take(&mut self, message: &FromTwilio<'_>, events: &mut Vec<CarrierEvent>) -> Result<(), Oddity> {
@@ -229,11 +231,7 @@ impl Leg {
             to,
             facts,
         }));
-        self.phase = Phase::Streaming(Stream {
-            sid: sid.to_owned(),
-            numbering: Numbering::from(message.sequence_number),
-            media_prefix: media_prefix(sid),
-        });
+        self.phase = Phase::Streaming(Stream::new(sid, message.sequence_number));
         Ok(())
     }
 
@@ -287,22 +285,21 @@ impl Leg {
     }
 }
 
-fn media_prefix(sid: &str) -> Vec<u8> {
-    let mut prefix = Vec::with_capacity(64 + sid.len());
-    prefix.extend_from_slice(br#"{"event":"media","streamSid":"#);
-    append_json(&sid, &mut prefix);
-    prefix.extend_from_slice(br#","media":{"payload":""#);
-    prefix
+impl Stream {
+    fn new(sid: &str, first: Option<Numeral>) -> Stream {
+        let name = serde_json::Value::from(sid).to_string();
+        Stream {
+            sid: sid.to_owned(),
+            numbering: Numbering::from(first),
+            media_prefix: format!(r#"{{"event":"media","streamSid":{name},"media":{{"payload":""#)
+                .into_bytes(),
+            mark_prefix: format!(r#"{{"event":"mark","streamSid":{name},"mark":{{"name":""#).into_bytes(),
+            clear: format!(r#"{{"event":"clear","streamSid":{name}}}"#).into_bytes(),
+        }
+    }
 }
 
-fn put(message: &ToTwilio<'_>, outbox: &mut Outbox) {
-    outbox.text(|bytes| append_json(message, bytes));
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "strings and structs of strings always have a JSON form, and a Vec takes it"
-)]
-fn append_json(value: &impl serde::Serialize, bytes: &mut Vec<u8>) {
-    serde_json::to_writer(bytes, value).expect("text as JSON");
+#[expect(clippy::expect_used, reason = "a Vec takes whatever is written to it")]
+fn append(text: fmt::Arguments<'_>, bytes: &mut Vec<u8>) {
+    bytes.write_fmt(text).expect("writing to a Vec");
 }

@@ -38,6 +38,13 @@ def made_requests(document):
     call.update(status="canceled")
     call.update(twiml=document)
     call.update(url="https://gw.example.com/next?a=1", method="POST")
+    call.update(
+        status_callback="https://gw.example.com/status",
+        status_callback_method="POST",
+        fallback_url="https://gw.example.com/fallback",
+        fallback_method="POST",
+        time_limit=600,
+    )
     client.api.accounts("AC1").fetch()
     recorder.reply = (201, '{"sid":"CA9","status":"queued"}')
     client.calls.create(to="+14155550123", from_="+18005551212", url="https://gw.example.com/", method="POST")

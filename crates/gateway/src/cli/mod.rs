@@ -1,5 +1,7 @@
 //! The command line.
 
+#[cfg(feature = "demo")]
+mod bench;
 mod configuration;
 mod serve;
 
@@ -41,12 +43,19 @@ pub(crate) struct Given {
 enum Order {
     /// Answer calls (also without any command).
     Serve,
+    /// Measure what a call costs here, beside a bare relay.
+    #[cfg(feature = "demo")]
+    Bench(bench::Asked),
     /// Show what the configuration comes to, its reference, or an example to start from.
     Config(configuration::Asked),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "demo")]
+    if let Some(part) = bench_part() {
+        return part;
+    }
     let cli = Cli::parse();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("trunkline: another TLS provider is installed already; this is a bug");
@@ -54,8 +63,19 @@ pub fn main() -> ExitCode {
     }
     match cli.command.unwrap_or(Order::Serve) {
         Order::Serve => serve::run(&cli.given),
+        #[cfg(feature = "demo")]
+        Order::Bench(asked) => bench::run(&asked),
         Order::Config(asked) => configuration::run(&cli.given, &asked),
     }
+}
+
+/// The parts of the bench are this program started again. They come before everything else, so that what they measure
+/// is their own.
+#[cfg(feature = "demo")]
+fn bench_part() -> Option<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (first, rest) = words.split_first()?;
+    (first == lab::measure::PART_WORD).then(|| lab::measure::part_main(rest))
 }
 
 impl Given {

@@ -2,7 +2,9 @@
 
 use std::task::{Context, Poll};
 
-use call::{CallId, CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, EndCause};
+use call::{
+    CallId, CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, ControlOutcome, EndCause,
+};
 use carriers::{Control, Obeyed, browser, twilio};
 use wire::Incoming;
 
@@ -29,6 +31,14 @@ impl CarrierLeg {
             CarrierLeg::Browser(leg) => leg.read(incoming, events),
         }
     }
+}
+
+/// What became of an order that ends or hands over the phone call.
+#[derive(Debug)]
+pub enum Asked {
+    /// The carrier's own service must be asked.
+    Control(Control),
+    Done(ControlOutcome),
 }
 
 #[derive(Debug)]
@@ -70,8 +80,8 @@ impl CarrierSide {
         heard
     }
 
-    /// Does what the call asks; hands back what needs the carrier's own service.
-    pub fn obey(&mut self, command: &CarrierCommand) -> Option<Control> {
+    /// Does what the call asks; hands back what needs the carrier's own service, or how an order was carried out.
+    pub fn obey(&mut self, command: &CarrierCommand) -> Option<Asked> {
         if let CarrierCommand::Close = command {
             self.socket.close(1000, "");
         }
@@ -80,9 +90,12 @@ impl CarrierSide {
             CarrierLeg::Twilio(leg) => leg.write(command, outbox),
             CarrierLeg::Browser(leg) => leg.write(command, outbox),
         };
-        match obeyed {
-            Obeyed::Done => None,
-            Obeyed::ByControl(control) => Some(control),
+        match (obeyed, command) {
+            (Obeyed::ByControl(control), _) => Some(Asked::Control(control)),
+            // Where the socket itself carries these orders, carrying them is all there is.
+            (Obeyed::Done, CarrierCommand::HangUp) => Some(Asked::Done(ControlOutcome::HungUp)),
+            (Obeyed::Done, CarrierCommand::Transfer { .. }) => Some(Asked::Done(ControlOutcome::Transferred)),
+            (Obeyed::Done, _) => None,
         }
     }
 

@@ -6,4 +6,4 @@ mod agent;
 mod carrier;
 
 pub use agent::{AgentSide, Dialled};
-pub use carrier::{CarrierLeg, CarrierSide};
+pub use carrier::{Asked, CarrierLeg, CarrierSide};

@@ -3,3 +3,6 @@
 
 mod config;
 mod config_documents;
+mod doctor;
+mod logs;
+mod outward;

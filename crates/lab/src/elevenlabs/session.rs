@@ -224,11 +224,7 @@ impl Session {
     async fn send_metadata(&mut self) -> Result<(), Ending> {
         self.wire.reach(Moment::BeforeMetadata);
         // What strikes before the metadata must reach the wire before it.
-        while self.wire.faults.has_struck() {
-            if let Heard::Struck(struck) = self.wire.next().await {
-                self.strike(struck)?;
-            }
-        }
+        self.take_strikes().await?;
         let conversation_id = locked(&self.record).conversation_id.clone();
         self.tell(
             "conversation_initiation_metadata",
@@ -239,6 +235,15 @@ impl Session {
             }}),
         );
         self.wire.reach(Moment::AfterMetadata);
+        self.take_strikes().await
+    }
+
+    async fn take_strikes(&mut self) -> Result<(), Ending> {
+        while self.wire.faults.has_struck() {
+            if let Heard::Struck(struck) = self.wire.next().await {
+                self.strike(struck)?;
+            }
+        }
         Ok(())
     }
 

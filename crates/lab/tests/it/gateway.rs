@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -74,13 +75,15 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(Arc::clone(&books));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(async move { axum::serve(listener.tap_io(|tcp| tcp.set_nodelay(true).unwrap()), router).await });
 
         let media = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let media_url = format!("ws://{}/media", media.local_addr().unwrap());
         let (sender, sockets) = mpsc::channel(16);
         tokio::spawn(async move {
             while let Ok((tcp, _)) = media.accept().await {
+                // Nagle's algorithm waits for real time, and these tests' time is not.
+                tcp.set_nodelay(true).unwrap();
                 let mut upgrade = HeaderMap::new();
                 #[expect(clippy::result_large_err, reason = "the library's own signature")]
                 let look = |request: &Request, response: Upgrade| -> Result<Upgrade, ErrorResponse> {

@@ -1,12 +1,13 @@
 //! The emulators, tried from outside: against the protocols' documents, and against the providers' own libraries.
 
-//mod agent;
-//mod agent_rest;
-//mod conversation;
-//mod faults;
+mod agent;
+mod agent_rest;
+mod conversation;
+mod faults;
 mod gateway;
 mod rest;
-//mod sdk;
+mod scenario;
+mod sdk;
 mod signature;
 mod stream;
 mod twiml;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use carriers::twilio::call_control::{
-    Account, AccountFacts, ApiKey, ControlResult, Instructions, MachineDetection, Originate, OriginateError,
-    OriginateResult, Progress, read_account, read_originate, read_update, regional_base_url,
+    Account, AccountFacts, Amendment, ApiKey, ControlResult, Instructions, MachineDetection, Originate,
+    OriginateError, OriginateResult, Progress, read_account, read_originate, read_update, regional_base_url,
 };
 use carriers::twilio::twiml::{self, StartStream, Track, TwimlError};
 use carriers::twilio::webhook::CallStatus;
@@ -44,6 +44,20 @@ fn a_call_is_handed_over_by_another_document() {
 
     let long = twiml::say_and_hang_up(&"a".repeat(4_000), None).unwrap();
     assert!(matches!(account().transfer("CA1", &long), Err(TwimlError::TooLongInline { .. })));
+}
+
+#[test]
+fn a_running_call_is_amended_without_disturbing_it() {
+    let watched =
+        Amendment { status_callback: Some("https://gw.example.com/status"), ..Amendment::default() };
+    let limited = Amendment { time_limit_s: Some(600), ..Amendment::default() };
+
+    assert_eq!(
+        form(&account().amend("CA1", &watched)),
+        [("StatusCallback", "https://gw.example.com/status"), ("StatusCallbackMethod", "POST")]
+    );
+    assert_eq!(form(&account().amend("CA1", &limited)), [("TimeLimit", "600")]);
+    assert_eq!(account().amend("CA1", &limited).url, format!("{CALLS}/CA1.json"));
 }
 
 #[test]

@@ -28,7 +28,8 @@ impl Check<'_> {
             self.warn(
                 "server.public_url",
                 "is missing, so Twilio's webhooks cannot be checked and no media address can be given to it",
-                "set it (WEBHOOK_BASE_URL) to the https address under which Twilio reaches this gateway",
+                "set it (WEBHOOK_BASE_URL) to the https address under which Twilio reaches this gateway; for trials, a \
+                 tunnel's, such as `cloudflared tunnel --url http://127.0.0.1:7900` prints it",
             );
         }
         for key in ["phone_number", "transfer_caller_id"] {

@@ -1,8 +1,8 @@
 //! REST: the same requests, and the same reading of the replies.
 
 use carriers::twilio::call_control::{
-    Account, ApiKey, ControlResult, Instructions, MachineDetection, Originate, Progress, read_update,
-    regional_base_url,
+    Account, Amendment, ApiKey, ControlResult, Instructions, MachineDetection, Originate, Progress,
+    read_update, regional_base_url,
 };
 use carriers::twilio::twiml::{self, StartStream, Track};
 use serde::Deserialize;
@@ -105,6 +105,14 @@ fn requests(document: &twiml::Document) -> Vec<Request> {
         account.cancel("CA1"),
         account.transfer("CA1", document).unwrap(),
         account.redirect_to("CA1", &Url::parse("https://gw.example.com/next?a=1").unwrap()),
+        account.amend(
+            "CA1",
+            &Amendment {
+                status_callback: Some("https://gw.example.com/status"),
+                fallback_url: Some("https://gw.example.com/fallback"),
+                time_limit_s: Some(600),
+            },
+        ),
         account.fetch_account(),
         account.originate(&call(Instructions::Url("https://gw.example.com/"))).unwrap(),
         account.originate(&call(Instructions::Application("AP1"))).unwrap(),
