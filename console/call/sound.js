@@ -46,11 +46,7 @@ export class Sound extends EventTarget {
   async #connect() {
     const context = this.#context;
     const source = new MediaStreamAudioSourceNode(context, { mediaStream: this.#stream });
-    const here = (file) => new URL(file, import.meta.url);
-    await Promise.all([
-      context.audioWorklet.addModule(here('microphone.worklet.js')),
-      context.audioWorklet.addModule(here('speaker.worklet.js')),
-    ]);
+    await Promise.all(['microphone.worklet.js', 'speaker.worklet.js'].map((file) => load(context, file)));
     const mono = { numberOfInputs: 1, numberOfOutputs: 1, outputChannelCount: [1], channelCount: 1 };
     this.#microphone = new AudioWorkletNode(context, 'microphone', { ...mono, channelCountMode: 'explicit' });
     this.#speaker = new AudioWorkletNode(context, 'speaker', { ...mono, numberOfInputs: 0 });
@@ -115,6 +111,15 @@ export class Sound extends EventTarget {
     for (const node of [this.#microphone, this.#speaker]) node?.port.postMessage({ stop: true });
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     if (this.#context && this.#context.state !== 'closed') this.#context.close().catch(() => {});
+  }
+}
+
+async function load(context, file) {
+  try {
+    await context.audioWorklet.addModule(new URL(file, import.meta.url));
+  } catch {
+    // The name that browsers give this error is the one of a microphone in use.
+    throw new DOMException(`${file} could not be loaded`, 'NetworkError');
   }
 }
 

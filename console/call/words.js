@@ -2,6 +2,8 @@
 
 import { plain } from '../figures.js';
 
+const UNREACHABLE = 'The gateway cannot be reached, or it does not let this page call. Is it still running?';
+
 /** Why this page could not become a telephone. */
 export function troubleWords(error) {
   switch (error?.name) {
@@ -16,6 +18,8 @@ export function troubleWords(error) {
       return 'The microphone cannot be used. Another program may be holding it: close that one and press Call again.';
     case 'InsecureError':
       return 'Browsers give the microphone only to pages from https or from this very machine. Open this page as http://127.0.0.1 or http://localhost, or put https in front of the gateway.';
+    case 'NetworkError':
+      return UNREACHABLE;
     case 'TimeoutError':
       return 'The gateway accepted the connection but did not answer the call. Its log will say why.';
     default:
@@ -26,7 +30,7 @@ export function troubleWords(error) {
 /** How the line was lost, when nobody said goodbye. */
 export function lostWords({ code, reason, opened }) {
   if (reason) return `The gateway closed the line: ${reason}`;
-  if (!opened) return 'The gateway cannot be reached, or it does not let this page call. Is it still running?';
+  if (!opened) return UNREACHABLE;
   if (code === 1006) return 'The connection to the gateway was lost.';
   return `The gateway closed the line (code ${code}).`;
 }

@@ -48,7 +48,7 @@ export class Conversation {
     element.append(head, this.#trouble, this.#empty, this.#body);
     setInterval(() => {
       if (this.#record?.isLive) this.#paint();
-    }, 500);
+    }, 250);
     this.#paintNow();
   }
 

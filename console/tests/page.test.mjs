@@ -74,15 +74,12 @@ test('a gateway that goes away and comes back is noticed both times', async () =
   const page = await pageAt(gateway.url, { expected: /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED|WebSocket connection/ });
   await live(page);
   await gateway.stop();
-  open.length = open.length - 2;
-  open.push(() => page.context().close());
   await page.locator('#link[data-state="lost"]').waitFor();
 
   await callButton(page).click();
   await page.getByRole('alert').filter({ hasText: /cannot be reached/ }).waitFor();
 
-  const again = await startGateway({ port: gateway.port });
-  open.push(() => again.stop());
+  await gatewayWith({ port: gateway.port });
   await live(page);
   await callButton(page).click();
   await phase(page, 'talking');
@@ -252,7 +249,7 @@ test('a browser that insists on its own rate is converted for, both ways', async
 
 test('calls of other carriers are listed, shown and controlled', async () => {
   const gateway = await gatewayWith({ withPhoneCalls: true });
-  const page = await pageAt(gateway.url);
+  const page = await pageAt(gateway.url, { expected: /409/ });
   await live(page);
   const [on] = gateway.ledger.live();
   await page.locator(`tr[data-call="${on.id}"]`).click();

@@ -77,10 +77,11 @@ export async function startGateway({ port = 0, token = null, bots = [{ name: 'de
       for (const stream of streams) stream.destroy();
       for (const socket of sockets.clients) socket.terminate();
     },
+    /** May be called again. */
     async stop() {
       this.cut();
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
     },
   };
 }

@@ -1,5 +1,6 @@
 //! Everything that the parts of a running gateway share, and what a call may ask of it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use carriers::{Control, twilio};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
+use crate::agent_check::AgentReports;
 use crate::bot_tools::{BotTools, ToolCaller};
 use crate::config::{AgentKind, Bot, Config, ElevenLabsAuth, Variable};
 use crate::events::{Event, Events};
@@ -51,6 +53,7 @@ pub struct Gateway {
     /// The runtime for everything that is not media.
     pub runtime: Handle,
     pub media: MediaThreads,
+    pub agent_reports: AgentReports,
     /// Everything that runs beside calls; empty again when the gateway is idle.
     pub tasks: TaskTracker,
     /// Signs webhooks of the terminal's pretended carrier, on loopback only.
@@ -201,8 +204,7 @@ impl Gateway {
             caller_rate,
             batch: Duration::from_millis(u64::from(settings.batch_ms)),
             resume: dial.resume,
-            // A bot that brings its own greeting has been allowed to in the agent's settings.
-            first_message_override_allowed: bot.first_message.is_some(),
+            first_message_override_allowed: self.agent_reports.allows_first_message(bot),
         });
         let message_bytes_max = self.config.limits.agent_message_bytes;
         let socket = Socket::client(stream, rand::random(), message_bytes_max, AGENT_OUT_BYTES_MAX);
@@ -220,12 +222,15 @@ impl Gateway {
             .ok_or_else(|| never("no agent is named; set `agents.elevenlabs.agent_id`".into()))?;
         let base_url = elevenlabs::BaseUrl::parse(settings.base_url.as_str())
             .map_err(|error| never(format!("`agents.elevenlabs.base_url`: {error}")))?;
-        let auth = match settings.auth {
+        Ok(Account { api_key: settings.api_key.clone(), agent_id, base_url, auth: self.elevenlabs_auth() })
+    }
+
+    pub fn elevenlabs_auth(&self) -> elevenlabs::Auth {
+        match self.config.agents.elevenlabs.auth {
             ElevenLabsAuth::SignedUrl => elevenlabs::Auth::SignedUrl,
             ElevenLabsAuth::ApiKey => elevenlabs::Auth::ApiKey,
             ElevenLabsAuth::Public => elevenlabs::Auth::Public,
-        };
-        Ok(Account { api_key: settings.api_key.clone(), agent_id, base_url, auth })
+        }
     }
 
     /// Does what a leg cannot do on its socket.
@@ -363,16 +368,16 @@ fn lost(detail: String) -> AgentDeparture {
 }
 
 /// What this call tells its agent before it begins.
-pub fn initiation(bot: &Bot, live: &LiveCall) -> Initiation {
+fn initiation(bot: &Bot, live: &LiveCall) -> Initiation {
     let view = live.view();
-    let mut variables: std::collections::BTreeMap<String, serde_json::Value> =
+    elevenlabs_initiation(bot, [view.from, view.to, Some(view.id.to_string())])
+}
+
+/// The same from the facts themselves: the caller's number, the called one, and our name for the call.
+pub fn elevenlabs_initiation(bot: &Bot, facts: [Option<String>; 3]) -> Initiation {
+    let mut variables: BTreeMap<String, serde_json::Value> =
         bot.dynamic_variables.iter().map(|(name, value)| (name.clone(), variable(value))).collect();
-    let facts = [
-        ("caller_number", view.from.clone()),
-        ("called_number", view.to.clone()),
-        ("call_id", Some(view.id.to_string())),
-    ];
-    for (name, value) in facts {
+    for (name, value) in ["caller_number", "called_number", "call_id"].into_iter().zip(facts) {
         variables.entry(name.to_owned()).or_insert_with(|| value.unwrap_or_default().into());
     }
     Initiation {

@@ -1,11 +1,13 @@
 //! The program behind the binary `trunkline`: sockets, tasks, HTTP, files, command line.
 
+pub mod agent_check;
 pub mod arrival;
 pub mod auth;
 pub mod bot_tools;
 pub mod call_task;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod events;
 pub mod gateway;
 pub mod http;

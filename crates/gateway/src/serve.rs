@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use wire::Secret;
 
+use crate::agent_check::{AgentReports, look_at_agents};
 use crate::bot_tools::BotTools;
 use crate::config::Config;
 use crate::events::Events;
@@ -98,10 +99,20 @@ pub async fn start(
         tls,
         runtime: Handle::current(),
         media,
+        agent_reports: AgentReports::default(),
         tasks: TaskTracker::new(),
         lab_token,
     });
     let stop = CancellationToken::new();
+    tokio::spawn({
+        let (gateway, stop) = (Arc::clone(&gateway), stop.clone());
+        async move {
+            tokio::select! {
+                () = look_at_agents(gateway) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    });
     let serving = front.serve(Arc::clone(&gateway), router(&gateway), stop.clone());
     let front = tokio::spawn(serving);
     Ok(Serving { gateway, address, stop, front })

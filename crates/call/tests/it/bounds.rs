@@ -19,7 +19,7 @@ fn carrier_event() -> impl Strategy<Value = CarrierEvent> {
         8 => (0usize..400, any::<i16>()).prop_map(|(n, v)| CarrierEvent::Audio(Frame::new(Rate::Hz8000, vec![v; n]))),
         1 => Just(CarrierEvent::Audio(Frame::new(Rate::Hz16000, vec![1; 100]))),
         2 => Just(CarrierEvent::Started(MediaStart::default())),
-        1 => prop::sample::select("0123456789*#ABCD".chars().collect::<Vec<_>>()).prop_map(|c| CarrierEvent::Digit(Digit::parse(c).unwrap())),
+        1 => prop::sample::select("0123456789*#ABCD".chars().filter_map(Digit::parse).collect::<Vec<_>>()).prop_map(CarrierEvent::Digit),
         4 => (0u32..6, 0u32..12, prop_oneof![Just(MarkFate::Played), Just(MarkFate::Cleared), Just(MarkFate::Unknown)])
             .prop_map(|(g, serial, fate)| CarrierEvent::Mark { mark: Mark { generation: Generation(g), serial }, fate }),
         1 => (0u32..4, 0u64..100_000).prop_map(|(g, ms)| CarrierEvent::Position { generation: Generation(g), played: Duration::from_millis(ms) }),
@@ -133,6 +133,7 @@ impl Onlooker {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long to search is the tester's choice, not the call's")]
 fn cases() -> u32 {
     // Each case is a call of up to 400 inputs; PROPTEST_CASES turns it up to the millions.
     std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_500)

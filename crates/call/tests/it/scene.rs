@@ -176,7 +176,7 @@ impl Scene {
 
     fn wait_hearing(&mut self, ms: u64, samples: &[i16]) {
         for _ in 0..ms / 20 {
-            self.now = self.now + Duration::from_millis(20);
+            self.now += Duration::from_millis(20);
             self.play();
             if self.call.is_over() {
                 continue;

@@ -21,7 +21,7 @@ section! {
         /// The API key of the workspace.
         api_key: Option<Secret> = None,
         /// The agent that answers, unless a bot names another.
-        /// Example: "agent_0000000000000000000000000000"
+        /// Example: `"agent_0000000000000000000000000000"`
         agent_id: Option<String> = None,
         /// Where ElevenLabs is: a data-residency host, a proxy or an emulator. Moves REST and WebSocket together. Plain
         /// `http` only towards loopback.

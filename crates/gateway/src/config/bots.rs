@@ -15,43 +15,43 @@ section! {
     /// and agent, `elevenlabs`.
     pub struct Bot {
         /// The name that lines, fallbacks and the API use. Letters, digits, `-`, `_` and `.`.
-        /// Example: "reception"
+        /// Example: `"reception"`
         name: String = String::new(),
         /// Which agent talks.
         agent: AgentKind = AgentKind::Demo,
         /// ElevenLabs: the agent, instead of `agents.elevenlabs.agent_id`.
-        /// Example: "agent_0000000000000000000000000000"
+        /// Example: `"agent_0000000000000000000000000000"`
         agent_id: Option<String> = None,
         /// ElevenLabs: another voice. This and the overrides below must be allowed in the agent's security settings.
-        /// Example: "21m00Tcm4TlvDq8ikWAM"
+        /// Example: `"21m00Tcm4TlvDq8ikWAM"`
         voice_id: Option<String> = None,
         /// ElevenLabs: another greeting.
-        /// Example: "Hello, you have reached the reception. How can I help?"
+        /// Example: `"Hello, you have reached the reception. How can I help?"`
         first_message: Option<String> = None,
         /// ElevenLabs: another system prompt.
-        /// Example: "You are the receptionist of a dental practice."
+        /// Example: `"You are the receptionist of a dental practice."`
         prompt: Option<String> = None,
         /// ElevenLabs: another language, as an ISO code.
-        /// Example: "en"
+        /// Example: `"en"`
         language: Option<String> = None,
         /// ElevenLabs: another language model.
-        /// Example: "gemini-2.5-flash"
+        /// Example: `"gemini-2.5-flash"`
         llm: Option<String> = None,
         /// ElevenLabs: how even the voice is, 0 to 1.
-        /// Example: 0.5
+        /// Example: `0.5`
         stability: Option<f32> = None,
         /// ElevenLabs: how fast the voice speaks, 0.7 to 1.2.
-        /// Example: 1.0
+        /// Example: `1.0`
         speed: Option<f32> = None,
         /// ElevenLabs: how close the voice keeps to its original, 0 to 1.
-        /// Example: 0.8
+        /// Example: `0.8`
         similarity_boost: Option<f32> = None,
         /// ElevenLabs: values for the placeholders in the agent's prompt and greeting. Beside them the gateway gives
         /// `caller_number`, `called_number` and `call_id`.
-        /// Example: { practice = "Dr Miller", open = true }
+        /// Example: `{ practice = "Dr Miller", open = true }`
         dynamic_variables: BTreeMap<String, Variable> = BTreeMap::new(),
         /// Demo: where the built-in agent "transfers" a caller to.
-        /// Example: "+14155550111"
+        /// Example: `"+14155550111"`
         transfer_to: Option<String> = None,
         /// Tools of this bot that are run over HTTP.
         tools: Vec<BotTool> = Vec::new(),
@@ -65,15 +65,15 @@ section! {
     /// body to the agent.
     pub struct BotTool {
         /// The name under which the agent calls it.
-        /// Example: "find_appointment"
+        /// Example: `"find_appointment"`
         name: String = String::new(),
         /// Where it is. Private addresses are refused unless allowed below.
-        /// Example: "https://crm.example.com/appointments"
+        /// Example: `"https://crm.example.com/appointments"`
         url: Url = known_url("https://tool.invalid"),
         /// `post` sends JSON; `get` sends the arguments as query parameters.
         method: ToolMethod = ToolMethod::Post,
         /// Headers to send along, such as `Authorization`. Their values are secrets.
-        /// Example: { Authorization = "Bearer ..." }
+        /// Example: `{ Authorization = "Bearer ..." }`
         headers: BTreeMap<String, Secret> = BTreeMap::new(),
         /// How long the agent waits for the answer, in milliseconds.
         timeout_ms: u32 = 8_000,
@@ -87,10 +87,10 @@ section! {
     /// A phone number and the bot that answers it. Numbers without a line go to the default bot.
     pub struct Line {
         /// The number in international form, or an address such as `sip:desk@example.com`.
-        /// Example: "+14155550100"
+        /// Example: `"+14155550100"`
         number: String = String::new(),
         /// The name of the bot.
-        /// Example: "reception"
+        /// Example: `"reception"`
         bot: String = String::new(),
     }
 }

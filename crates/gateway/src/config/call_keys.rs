@@ -22,7 +22,7 @@ impl Described for CallSettings {
                     "transfer_to",
                     Doc(&[
                         "Numbers the agent may hand a caller to. Empty: any number that its prompt leads it to.",
-                        "Example: [\"+14155550111\"]",
+                        "Example: `[\"+14155550111\"]`",
                     ]),
                     Kind::Text,
                     true,
@@ -189,13 +189,13 @@ fn fallback() -> Section {
             )),
             Item::Key(key::<String>(
                 "to",
-                Doc(&["For `transfer`: the number.", "Example: \"+14155550111\""]),
+                Doc(&["For `transfer`: the number.", "Example: `\"+14155550111\"`"]),
                 Kind::Text,
                 false,
             )),
             Item::Key(key::<String>(
                 "name",
-                Doc(&["For `bot`: its name.", "Example: \"demo\""]),
+                Doc(&["For `bot`: its name.", "Example: `\"demo\"`"]),
                 Kind::Text,
                 false,
             )),

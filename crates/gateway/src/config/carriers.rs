@@ -21,18 +21,18 @@ section! {
     /// Twilio: calls arrive by webhook, their sound over Media Streams.
     pub struct Twilio {
         /// The account, as on the console's first page.
-        /// Example: "AC00000000000000000000000000000000"
+        /// Example: `"AC00000000000000000000000000000000"`
         account_sid: Option<String> = None,
         /// The account's auth token: it proves that a webhook comes from Twilio and signs our requests to Twilio.
         auth_token: Option<Secret> = None,
         /// Further tokens whose signatures are accepted, for the time of a rotation. Never used for our own requests.
-        /// Example: ["..."]
+        /// Example: `["..."]`
         more_auth_tokens: Vec<Secret> = Vec::new(),
         /// Where Twilio's REST interface is: another region, a proxy or an emulator. Plain `http` only towards loopback.
         api_base_url: Url = known_url("https://api.twilio.com"),
         /// A number of this account. It becomes a line of the default bot unless `lines` names it, and calls that we
         /// place show it.
-        /// Example: "+14155550100"
+        /// Example: `"+14155550100"`
         phone_number: Option<String> = None,
         /// Accept webhooks without a valid signature. For trials on one machine alone: refused when the gateway can be
         /// reached from outside.
@@ -52,7 +52,7 @@ section! {
         when_gone: WhenGone = WhenGone::HangUp,
         /// The number shown to the person a caller is handed to. Default: the caller's own. Some destinations refuse
         /// foreign numbers; then name one of your Twilio numbers.
-        /// Example: "+14155550100"
+        /// Example: `"+14155550100"`
         transfer_caller_id: Option<String> = None,
         /// How long a transfer rings before it counts as not answered, in seconds.
         dial_timeout_s: u32 = 30,
@@ -95,13 +95,13 @@ impl Described for WhenGone {
                 )),
                 Item::Key(key::<String>(
                     "text",
-                    Doc(&["For `say`: the text.", "Example: \"Something went wrong. Please call again.\""]),
+                    Doc(&["For `say`: the text.", "Example: `\"Something went wrong. Please call again.\"`"]),
                     Kind::Text,
                     false,
                 )),
                 Item::Key(key::<String>(
                     "number",
-                    Doc(&["For `dial`: the number.", "Example: \"+14155550111\""]),
+                    Doc(&["For `dial`: the number.", "Example: `\"+14155550111\"`"]),
                     Kind::Text,
                     false,
                 )),

@@ -1,6 +1,6 @@
 //! What a configuration key is: its name, its kind, its manual.
 //!
-//! [`section!`] makes a plain struct with a default for every field and, from the same lines, the description that the
+//! The macro `section!` makes a plain struct with a default for every field and, from the same lines, the description that the
 //! loader, the reference and the example file read. So a key cannot exist without its manual, and the manual cannot
 //! describe a key that does not exist.
 
@@ -67,7 +67,8 @@ impl Kind {
     }
 }
 
-/// A manual entry, as the lines of a doc comment. A line `Example: …` gives a value for the example file.
+/// A manual entry, as the lines of a doc comment. A line beginning with `Example: ` gives a value, in
+/// backticks, for the example file.
 #[derive(Clone, Copy, Debug)]
 pub struct Doc(pub &'static [&'static str]);
 
@@ -79,7 +80,8 @@ impl Doc {
     }
 
     pub fn example(self) -> Option<&'static str> {
-        self.0.iter().find_map(|line| line.trim().strip_prefix("Example: "))
+        let example = self.0.iter().find_map(|line| line.trim().strip_prefix("Example: "))?;
+        Some(example.trim_matches('`'))
     }
 }
 

@@ -54,7 +54,7 @@ section! {
     pub struct Config {
         /// The bot that answers calls to numbers without a line. Default: the first bot; without bots, `elevenlabs` when
         /// there is a key and an agent for it, else `demo`.
-        /// Example: "reception"
+        /// Example: `"reception"`
         default_bot: String = String::new(),
         /// The program itself.
         server: Server = Server::default(),

@@ -20,17 +20,17 @@ section! {
         /// The address under which carriers reach this gateway, with `https://` and without a path unless a proxy adds
         /// one. Webhook signatures are checked against it and media addresses are made from it, so it must be exactly
         /// what the carrier is told. Plain `http` only towards loopback.
-        /// Example: "https://voice.example.com"
+        /// Example: `"https://voice.example.com"`
         public_url: Option<Url> = None,
         /// Reverse proxies whose `X-Forwarded-For` is believed. Empty: nobody's; the peer's own address counts.
-        /// Example: ["10.0.0.0/8"]
+        /// Example: `["10.0.0.0/8"]`
         trusted_proxies: Vec<IpNet> = Vec::new(),
         /// The bearer token of the API, the console and the metrics; at least 16 characters. Required as soon as
         /// `server.listen` is not a loopback address. Make one with `openssl rand -hex 24`.
-        /// Example: "make-one-with-openssl-rand"
+        /// Example: `"make-one-with-openssl-rand"`
         api_token: Option<Secret> = None,
         /// Web pages of other origins that may use the API, such as `https://desk.example.com`. Empty: none.
-        /// Example: ["https://desk.example.com"]
+        /// Example: `["https://desk.example.com"]`
         cors_origins: Vec<String> = Vec::new(),
         /// How long live calls may go on after SIGTERM before they are ended politely, in seconds. Keep it below the time
         /// after which your platform kills the process.
@@ -46,7 +46,7 @@ section! {
         connections_max: u32 = 4_096,
         /// A file with further certificate authorities (PEM) to trust beside the public ones, for providers behind a
         /// private authority.
-        /// Example: "/etc/ssl/private-ca.pem"
+        /// Example: `"/etc/ssl/private-ca.pem"`
         extra_ca_file: Option<PathBuf> = None,
     }
 }
@@ -87,7 +87,7 @@ section! {
         /// How a line looks: `text` for people, `json` for machines.
         format: LogFormat = LogFormat::Text,
         /// The log file. Default: `logs/trunkline.log` in `server.data_dir`. `none`: no file, the console alone.
-        /// Example: "/var/log/trunkline/trunkline.log"
+        /// Example: `"/var/log/trunkline/trunkline.log"`
         file: Option<PathBuf> = None,
         /// The log file is set aside and begun anew beyond this size, in bytes.
         file_bytes: u64 = 2_097_152,

@@ -120,6 +120,15 @@ pub fn offline(configuration: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
     sorted(findings.0)
 }
 
+/// The whole examination; `ask_outside` asks the providers too, where the configuration can be used at all.
+pub async fn examine(configuration: &Result<Loaded, ConfigErrors>, ask_outside: bool) -> Vec<Finding> {
+    let mut findings = offline(configuration);
+    if let (Ok(loaded), true) = (configuration, ask_outside) {
+        findings.extend(online(loaded).await);
+    }
+    sorted(findings)
+}
+
 /// By area, and the worst first.
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| (finding.area, std::cmp::Reverse(finding.severity)));

@@ -128,7 +128,8 @@ async fn number_webhook(
     let Ok(Reply { status: 200, body, .. }) = outward.send("twilio", &request, WITHIN).await else { return };
     let list: Value = serde_json::from_str(&body).unwrap_or_default();
     let numbers = list["incoming_phone_numbers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let same = |entry: &&Value| entry["phone_number"].as_str().is_some_and(|other| same_number(other, number));
+    let same =
+        |entry: &&Value| entry["phone_number"].as_str().is_some_and(|other| same_number(other, number));
     let Some(entry) = numbers.iter().find(same) else {
         findings.warn(
             area,
@@ -188,7 +189,11 @@ async fn elevenlabs(config: &Config, outward: &Outward, findings: &mut Findings)
                 let name = report.name().unwrap_or("without a name");
                 findings.ok(
                     area,
-                    format!("bot {}: the agent “{}” hears {hears} and speaks {speaks}", bot.name, excerpt(name)),
+                    format!(
+                        "bot {}: the agent “{}” hears {hears} and speaks {speaks}",
+                        bot.name,
+                        excerpt(name)
+                    ),
                 );
                 let initiation = initiation_of(bot);
                 let tools: Vec<String> = bot.tools.iter().map(|tool| tool.name.clone()).collect();
@@ -288,7 +293,9 @@ async fn public_address(config: &Config, url: &str, outward: &Outward, findings:
         Ok(Reply { status: 200, .. }) => {
             findings.fail(area, format!("{url} is answered, but not by this machine"), mend);
         }
-        Ok(Reply { status, .. }) => findings.fail(area, format!("{url} is answered with status {status}"), mend),
+        Ok(Reply { status, .. }) => {
+            findings.fail(area, format!("{url} is answered with status {status}"), mend)
+        }
         Err(error) => findings.fail(area, error.to_string(), mend),
     }
 }

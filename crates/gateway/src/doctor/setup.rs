@@ -47,7 +47,8 @@ pub(super) fn network(config: &Config, findings: &mut Findings) {
     }
     match &server.api_token {
         Some(_) => findings.ok(area, "the API and the console ask for the token"),
-        None => findings.ok(area, format!("the API and the console answer this machine alone ({})", server.listen)),
+        None => findings
+            .ok(area, format!("the API and the console answer this machine alone ({})", server.listen)),
     }
 }
 
@@ -56,10 +57,13 @@ fn public_url(url: &Url, findings: &mut Findings) {
     let private = match url.host() {
         Some(Host::Ipv4(address)) => !is_public(address.into()),
         Some(Host::Ipv6(address)) => !is_public(address.into()),
-        Some(Host::Domain(name)) => !name.contains('.') || name.ends_with(".local") || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => {
+            !name.contains('.') || name.ends_with(".local") || name.ends_with(".localhost")
+        }
         None => true,
     };
-    let placeholder = url.host_str().is_some_and(|host| host.ends_with("example.com") || host.ends_with(".example"));
+    let placeholder =
+        url.host_str().is_some_and(|host| host.ends_with("example.com") || host.ends_with(".example"));
     if placeholder {
         findings.fail(
             area,
@@ -75,7 +79,9 @@ fn public_url(url: &Url, findings: &mut Findings) {
     } else if !matches!(url.port_or_known_default(), Some(443)) {
         findings.warn(
             area,
-            format!("the public address {url} has an unusual port; Twilio opens media sockets on port 443 alone"),
+            format!(
+                "the public address {url} has an unusual port; Twilio opens media sockets on port 443 alone"
+            ),
             "put a proxy with TLS on port 443 before the gateway",
         );
     } else {
@@ -93,8 +99,12 @@ fn public_url(url: &Url, findings: &mut Findings) {
 pub(super) fn bots(config: &Config, findings: &mut Findings) {
     let area = Area::Bots;
     for bot in &config.bots {
-        let lines: Vec<&str> =
-            config.lines.iter().filter(|line| line.bot == bot.name).map(|line| line.number.as_str()).collect();
+        let lines: Vec<&str> = config
+            .lines
+            .iter()
+            .filter(|line| line.bot == bot.name)
+            .map(|line| line.number.as_str())
+            .collect();
         let default = if bot.name == config.default_bot { " and every number without a line" } else { "" };
         let answers = match (lines.is_empty(), default.is_empty()) {
             (true, true) => "no line".to_owned(),
@@ -176,7 +186,11 @@ pub(super) fn elevenlabs(config: &Config, findings: &mut Findings) {
         return;
     }
     if elevenlabs.needs_key() && elevenlabs.api_key.as_ref().is_some_and(|key| key.reveal().len() < 20) {
-        findings.warn(area, "the API key is short for one", "copy it again from ElevenLabs' developer settings");
+        findings.warn(
+            area,
+            "the API key is short for one",
+            "copy it again from ElevenLabs' developer settings",
+        );
     }
     findings.ok(area, format!("{bots} bot(s) talk to it at {}", elevenlabs.base_url));
 }

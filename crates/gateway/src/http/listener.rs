@@ -17,14 +17,41 @@ use tower::Service;
 use tracing::{debug, warn};
 
 use crate::gateway::Gateway;
+use crate::ops::metrics::Metrics;
 
-/// Who is at the other end of the connection. Behind a proxy that is the proxy.
+/// The two ends of a connection. Behind a proxy the peer is the proxy.
 #[derive(Clone, Copy, Debug)]
-pub struct PeerAddress(pub SocketAddr);
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// Tells answers that go on for long that the door closes.
+#[derive(Clone, Debug)]
+pub(super) struct Closing(pub(super) CancellationToken);
 
 /// A connection's place among those that may be open; goes along when the connection becomes a media socket.
 #[derive(Clone, Debug)]
-pub struct ConnectionPlace(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+pub(super) struct ConnectionPlace(#[expect(dead_code, reason = "held, not read")] Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    metrics: Arc<Metrics>,
+}
+
+impl Place {
+    fn taken(permit: OwnedSemaphorePermit, metrics: &Arc<Metrics>) -> Place {
+        metrics.connections.inc();
+        Place { _permit: permit, metrics: Arc::clone(metrics) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
+}
 
 /// The front door, bound and ready to be opened.
 #[derive(Debug)]
@@ -63,7 +90,7 @@ impl Front {
                 gateway.metrics.connections_refused.inc();
                 continue;
             };
-            let place = ConnectionPlace(Arc::new(place));
+            let place = ConnectionPlace(Arc::new(Place::taken(place, &gateway.metrics)));
             let (router, stop) = (router.clone(), stop.clone());
             gateway.spawn(connection(stream, peer, place, router, header_within, stop));
         }
@@ -82,9 +109,12 @@ async fn connection(
         debug!(%error, "a connection was gone before it was served");
         return;
     }
+    let Ok(local) = stream.local_addr() else { return };
+    let closing = Closing(stop.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let mut router = router.clone();
-        request.extensions_mut().insert(PeerAddress(peer));
+        request.extensions_mut().insert(Ends { peer, local });
+        request.extensions_mut().insert(closing.clone());
         request.extensions_mut().insert(place.clone());
         async move { Ok::<_, Infallible>(unfailing(router.call(request).await)) }
     });

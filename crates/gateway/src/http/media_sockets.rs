@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -12,12 +12,14 @@ use tokio::net::TcpStream;
 use tracing::warn;
 use wire::websocket::{UpgradeRequest, check_upgrade};
 
+use super::access::{is_own_origin, may_use, text};
 use super::listener::ConnectionPlace;
+use super::reception::Reception;
 use crate::arrival::{self, Entrance};
 use crate::gateway::Gateway;
 
 /// Answers an upgrade and hands the socket to a media thread.
-pub fn take_over(gateway: &Arc<Gateway>, mut request: Request, entrance: Entrance) -> Response {
+pub(super) fn take_over(gateway: &Arc<Gateway>, mut request: Request, entrance: Entrance) -> Response {
     let accept = {
         let headers = request.headers();
         let text = |name| text(headers, name);
@@ -70,33 +72,20 @@ pub fn take_over(gateway: &Arc<Gateway>, mut request: Request, entrance: Entranc
 }
 
 /// The page's socket. A page on another origin must not make a visitor's browser place calls here.
-pub async fn browser(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    let headers = request.headers();
+pub(super) async fn browser(State(reception): State<Arc<Reception>>, request: Request) -> Response {
+    let (gateway, headers) = (&reception.gateway, request.headers());
+    let server = &gateway.config.server;
     if let Some(origin) = text(headers, header::ORIGIN)
-        && !is_own_origin(origin, headers, &gateway)
+        && !is_own_origin(server, headers, origin)
     {
         return refuse(403, "this page may not call here; list its origin in server.cors_origins");
     }
-    let shown = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let authorised = crate::auth::is_open(&gateway.config.server)
-        || shown.is_some_and(|token| crate::auth::is_api_token(&gateway.config.server, token));
-    take_over(&gateway, request, Entrance::Browser { authorised })
+    // A browser cannot send a header with an upgrade: its page shows the token in its first message instead.
+    let authorised = may_use(server, headers).is_ok();
+    take_over(gateway, request, Entrance::Browser { authorised })
 }
 
-fn is_own_origin(origin: &str, headers: &HeaderMap, gateway: &Gateway) -> bool {
-    let server = &gateway.config.server;
-    let bare = origin.split_once("://").map_or(origin, |(_, rest)| rest);
-    // The host that the browser believes to talk to. A page of a foreign site cannot set it.
-    let same_host = text(headers, header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(bare));
-    let public = server.public_url.as_ref().is_some_and(|url| url.origin().ascii_serialization() == origin);
-    same_host || public || server.cors_origins.iter().any(|allowed| allowed == origin)
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-pub fn refuse(status: u16, words: &str) -> Response {
+pub(super) fn refuse(status: u16, words: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = (status, format!("{words}\n")).into_response();
     if status == StatusCode::UPGRADE_REQUIRED {

@@ -100,12 +100,12 @@ async fn everything_in_order_online_is_said_so() {
     let mut answers = good();
     answers.numbers[1]["voice_url"] = json!(format!("http://{}/webhooks/inbound", world.listen));
     let peer = Peer::start(answers).await;
-    let loaded = world.load(&peer.variables()).unwrap();
 
-    let findings = doctor::online(&loaded).await;
+    let findings = doctor::examine(&world.load(&peer.variables()), true).await;
 
     let text = doctor::to_text(&findings);
     assert!(doctor::is_fit(&findings), "{text}");
+    find(&findings, Area::Machine, "records can be written");
     find(&findings, Area::Twilio, "are accepted");
     find(&findings, Area::Twilio, "calls to +14155550100 lead here");
     find(&findings, Area::ElevenLabs, "the agent “Reception” hears ulaw_8000 and speaks ulaw_8000");

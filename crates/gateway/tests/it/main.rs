@@ -1,5 +1,5 @@
 //! One program for all integration tests of the gateway: one link, shared set-up.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod config;
 mod config_documents;

@@ -5,11 +5,12 @@
 //! full record of what the client did.
 //!
 //! `upgrade` decides who gets in, `admission` what a conversation starts with, `session` is its loop, `talking` what
-//! the agent does next, `reading` how strictly the client is read, `record` what is kept.
+//! the agent does next, `listening` its ear, `reading` how strictly the client is read, `record` what is kept.
 
 mod admission;
 mod agent;
 mod format;
+mod listening;
 mod reading;
 mod record;
 mod rest;

@@ -71,7 +71,9 @@ impl Client {
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             match self.ws.next().await {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).ok().or(Some(Value::Null)),
+                Some(Ok(Message::Text(text))) => {
+                    return serde_json::from_str(&text).ok().or(Some(Value::Null));
+                }
                 Some(Ok(Message::Close(frame))) => {
                     let frame = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
                     self.closed = Some(frame.unwrap_or((1005, String::new())));
@@ -88,7 +90,8 @@ impl Client {
     /// The next message of a type; pings on the way are answered.
     pub(crate) async fn until(&mut self, kind: &str) -> Value {
         loop {
-            let message = self.next().await.unwrap_or_else(|| panic!("ended before {kind:?}: {:?}", self.closed));
+            let message =
+                self.next().await.unwrap_or_else(|| panic!("ended before {kind:?}: {:?}", self.closed));
             if message["type"] == kind {
                 return message;
             }
@@ -132,7 +135,8 @@ pub(crate) async fn lab_with(config: Config) -> ElevenLabs {
 fn refused(result: Result<Client, Error>) -> (u16, Value) {
     match result {
         Err(Error::Http(answer)) => {
-            let body = serde_json::from_slice(answer.body().as_deref().unwrap_or_default()).unwrap_or_default();
+            let body =
+                serde_json::from_slice(answer.body().as_deref().unwrap_or_default()).unwrap_or_default();
             (answer.status().as_u16(), body)
         }
         Err(other) => panic!("{other}"),
@@ -216,7 +220,8 @@ async fn refusals_can_be_a_close_with_1008() {
     let (code, reason) = client.closed.unwrap();
     assert_eq!(code, 1008);
     assert!(reason.contains("agent_nobody"));
-    let (status, _) = refused(Client::dial(&lab_with(Config::default()).await.ws_url("agent_nobody"), &[]).await);
+    let (status, _) =
+        refused(Client::dial(&lab_with(Config::default()).await.ws_url("agent_nobody"), &[]).await);
     assert_eq!(status, 404);
 }
 
@@ -224,14 +229,17 @@ async fn refusals_can_be_a_close_with_1008() {
 async fn the_sub_protocol_is_echoed_only_when_offered() {
     let lab = lab(AgentDoc::default()).await;
 
-    for (offer, echoed) in [(Some("convai, bearer.token"), Some("convai")), (Some("other"), None), (None, None)] {
+    for (offer, echoed) in
+        [(Some("convai, bearer.token"), Some("convai")), (Some("other"), None), (None, None)]
+    {
         let mut request = lab.ws_url("agent_lab").into_client_request().unwrap();
         if let Some(offer) = offer {
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_str(offer).unwrap());
         }
         match tokio_tungstenite::connect_async(request).await {
             Ok((_, answer)) => {
-                let given = answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
+                let given =
+                    answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
                 assert_eq!(given, echoed);
             }
             // This client insists on an answer to its offer; the server had none to give.
@@ -372,7 +380,9 @@ async fn every_format_is_spoken_and_understood() {
         let told = &metadata["conversation_initiation_metadata_event"]["agent_output_audio_format"];
         assert_eq!(told, format.token());
         let mut bytes = Vec::new();
-        while bytes.len() < format.rate().samples_in(Duration::from_millis(1_920)) as usize * format.sample_bytes() {
+        while bytes.len()
+            < format.rate().samples_in(Duration::from_millis(1_920)) as usize * format.sample_bytes()
+        {
             bytes.extend(audio_of(&client.until("audio").await));
         }
         let frame = audio::Frame::new(format.rate(), format.decode(&bytes).unwrap());

@@ -80,7 +80,8 @@ async fn a_conversations_record_follows_its_life() {
     assert_eq!(live["analysis"], Value::Null);
     assert_eq!(done["analysis"]["call_successful"], "unknown");
     assert_eq!(done["metadata"]["authorization_method"], "public");
-    let roles: Vec<&str> = done["transcript"].as_array().unwrap().iter().map(|t| t["role"].as_str().unwrap()).collect();
+    let roles: Vec<&str> =
+        done["transcript"].as_array().unwrap().iter().map(|t| t["role"].as_str().unwrap()).collect();
     assert_eq!(roles.iter().filter(|role| **role == "agent").count(), 2);
     assert_eq!(roles.iter().filter(|role| **role == "user").count(), 1);
     let (status, _) = get(&lab, "/v1/convai/conversations/conv_none", lab.api_key()).await;

@@ -10,11 +10,16 @@ use tokio::time::Instant;
 
 use crate::agent::{Client, answers, audio_of, lab, lab_with, types};
 
-const LONG: &str = "This is a very long answer that goes on and on, so that there is time enough to cut into it.";
+const LONG: &str =
+    "This is a very long answer that goes on and on, so that there is time enough to cut into it.";
 
 fn telling(turns: Vec<Turn>) -> AgentDoc {
     let more = [
-        "agent_response_correction", "vad_score", "client_tool_call", "agent_tool_request", "agent_tool_response",
+        "agent_response_correction",
+        "vad_score",
+        "client_tool_call",
+        "agent_tool_request",
+        "agent_tool_response",
         "agent_tool_response_full_payload",
     ];
     let mut agent = AgentDoc { script: Script { turns, ..Script::default() }, ..AgentDoc::default() };
@@ -45,7 +50,8 @@ async fn the_greeting_arrives_much_faster_than_real_time() {
 
 #[tokio::test(start_paused = true)]
 async fn chunk_size_burst_and_alignment_are_a_matter_of_configuration() {
-    let config = Config { chunk: Duration::from_millis(120), burst: 0.0, alignment: true, ..Config::default() };
+    let config =
+        Config { chunk: Duration::from_millis(120), burst: 0.0, alignment: true, ..Config::default() };
     let lab = lab_with(config).await;
     let mut client = Client::begin(&lab).await;
 
@@ -161,10 +167,7 @@ async fn without_the_event_in_its_list_the_agent_cannot_be_interrupted() {
 async fn a_client_tool_holds_the_turn_until_it_is_answered() {
     let turn = Turn::acting(
         "look",
-        vec![
-            Act::Tool(ToolCall::named("look_up", json!({"day": "today"}))),
-            Act::Say("Found.".into()),
-        ],
+        vec![Act::Tool(ToolCall::named("look_up", json!({"day": "today"}))), Act::Say("Found.".into())],
     );
     let lab = lab(telling(vec![turn])).await;
     let mut client = Client::begin(&lab).await;
@@ -201,7 +204,8 @@ async fn a_tool_that_fails_or_is_silent_takes_the_other_way() {
             on_failure: vec![Act::Say("Sorry.".into())],
             ..ToolCall::named("look_up", json!({}))
         };
-        let lab = lab(telling(vec![Turn::acting("x", vec![Act::Tool(call), Act::Say("Found.".into())])])).await;
+        let lab =
+            lab(telling(vec![Turn::acting("x", vec![Act::Tool(call), Act::Say("Found.".into())])])).await;
         let mut client = Client::begin(&lab).await;
         client.until("agent_response").await;
 
@@ -251,9 +255,15 @@ async fn end_call_closes_before_the_farewell_can_have_been_played() {
     // What was left of the greeting comes first; the farewell is whole.
     assert!(audio >= farewell.len() * 60 * 32, "{audio}");
     let tail = types(&messages);
-    assert_eq!(tail[tail.len() - 3..], ["agent_tool_request", "agent_tool_response", "agent_tool_response_full_payload"]);
+    assert_eq!(
+        tail[tail.len() - 3..],
+        ["agent_tool_request", "agent_tool_response", "agent_tool_response_full_payload"]
+    );
     let response = &messages[messages.len() - 1]["agent_tool_response_full_payload"];
-    assert_eq!((response["tool_name"].as_str(), response["tool_type"].as_str()), (Some("end_call"), Some("system")));
+    assert_eq!(
+        (response["tool_name"].as_str(), response["tool_type"].as_str()),
+        (Some("end_call"), Some("system"))
+    );
     assert!(response["tool_call_id"].as_str().unwrap().starts_with("end_call_"));
     assert!(response["full_tool_result"].as_str().unwrap().contains("done"));
     assert_eq!(client.closed.unwrap().0, 1000);
@@ -276,7 +286,10 @@ async fn the_language_and_the_agent_can_change_on_the_way() {
     client.until("agent_response").await;
 
     client.send(json!({"type": "user_message", "text": "x"})).await;
-    let traces = [client.until("agent_tool_response_full_payload").await, client.until("agent_tool_response_full_payload").await];
+    let traces = [
+        client.until("agent_tool_response_full_payload").await,
+        client.until("agent_tool_response_full_payload").await,
+    ];
     let greeting = client.until("agent_response").await;
     client.send(json!({"type": "user_message", "text": "y"})).await;
     let answer = client.until("agent_response").await;
@@ -312,7 +325,9 @@ async fn errors_come_in_both_shapes_with_their_close() {
 #[tokio::test(start_paused = true)]
 async fn any_event_can_be_sent_at_the_start_and_on_demand() {
     let mut agent = AgentDoc::default();
-    agent.script.at_start = vec![Act::Send(json!({"type": "asr_initiation_metadata", "asr_initiation_metadata_event": {"a": 1}}))];
+    agent.script.at_start = vec![Act::Send(
+        json!({"type": "asr_initiation_metadata", "asr_initiation_metadata_event": {"a": 1}}),
+    )];
     let lab = lab(agent).await;
     let mut client = Client::begin(&lab).await;
     let first = client.next().await.unwrap();
@@ -331,7 +346,10 @@ async fn any_event_can_be_sent_at_the_start_and_on_demand() {
 
 #[tokio::test(start_paused = true)]
 async fn an_echoing_agent_sends_back_what_it_hears() {
-    let agent = AgentDoc { script: Script { echo: true, ..Script::default() }, ..AgentDoc::for_telephony("agent_lab") };
+    let agent = AgentDoc {
+        script: Script { echo: true, ..Script::default() },
+        ..AgentDoc::for_telephony("agent_lab")
+    };
     let lab = lab(agent).await;
     let mut client = Client::begin(&lab).await;
 
@@ -368,7 +386,8 @@ async fn a_silent_user_is_addressed_again_unless_busy() {
 
 #[tokio::test(start_paused = true)]
 async fn a_text_agent_sends_no_audio() {
-    let mut agent = AgentDoc { overrides_allowed: vec!["conversation.text_only".into()], ..AgentDoc::default() };
+    let mut agent =
+        AgentDoc { overrides_allowed: vec!["conversation.text_only".into()], ..AgentDoc::default() };
     agent.script.turns = vec![Turn::acting("x", vec![Act::Close { code: 1000, reason: String::new() }])];
     let lab = lab(agent).await;
     let mut client = Client::dial(&lab.ws_url("agent_lab"), &[]).await.unwrap();

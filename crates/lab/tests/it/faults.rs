@@ -54,10 +54,7 @@ fn scripts_are_read_and_written() {
     assert_eq!(
         read.list,
         [
-            (
-                When::AtHandshake,
-                What::RefuseHandshake { status: 429, body: "{\"detail\": \"a; b\"}".into() }
-            ),
+            (When::AtHandshake, What::RefuseHandshake { status: 429, body: "{\"detail\": \"a; b\"}".into() }),
             (When::BeforeMetadata, What::Garbage(Garbage::Audio)),
             (When::At(Duration::from_millis(1_500)), What::Stall(Duration::from_secs(2))),
             (When::AfterMessages(10), What::Close { code: 1011, reason: "going down".into() }),
@@ -126,7 +123,8 @@ fn any_faults() -> impl Strategy<Value = Faults> {
         Just(What::LoseMark),
         Just(What::OutOfOrder),
     ];
-    (proptest::collection::vec((when, what), 0..6), any::<u64>()).prop_map(|(list, seed)| Faults { list, seed })
+    (proptest::collection::vec((when, what), 0..6), any::<u64>())
+        .prop_map(|(list, seed)| Faults { list, seed })
 }
 
 proptest! {
@@ -198,7 +196,8 @@ async fn an_agents_socket_can_die_at_every_stage() {
 async fn an_agents_socket_can_die_during_a_tool_call_and_by_the_clock() {
     let mut agent = AgentDoc::default();
     agent.script.turns = vec![Turn::acting("x", vec![Act::Tool(ToolCall::named("t", json!({})))])];
-    let config = Config { agents: vec![agent], faults: vec![faults("during_tool_call: drop")], ..Config::default() };
+    let config =
+        Config { agents: vec![agent], faults: vec![faults("during_tool_call: drop")], ..Config::default() };
     let lab = lab_with(config).await;
     let mut client = begun(&lab).await;
     client.send(json!({"type": "user_message", "text": "x"})).await;
@@ -218,7 +217,10 @@ async fn an_agents_socket_can_die_during_a_tool_call_and_by_the_clock() {
 #[tokio::test(start_paused = true)]
 async fn garbage_of_every_kind_arrives() {
     for (kind, check) in [
-        ("json", (|m| matches!(m, Ok(Message::Text(t)) if serde_json::from_str::<Value>(t).is_err())) as Check),
+        (
+            "json",
+            (|m| matches!(m, Ok(Message::Text(t)) if serde_json::from_str::<Value>(t).is_err())) as Check,
+        ),
         ("base64", |m| matches!(m, Ok(Message::Text(t)) if t.contains("not base64"))),
         ("huge 300000", |m| matches!(m, Ok(Message::Text(t)) if t.len() > 300_000)),
         ("odd_audio", |m| matches!(m, Ok(Message::Text(t)) if t.contains("\"AAAA\""))),
@@ -245,7 +247,8 @@ type Check = fn(&Result<Message, Error>) -> bool;
 async fn media_can_come_before_start() {
     let (_gateway, _twilio, live, mut socket) = carrier_with("before_metadata: garbage audio").await;
 
-    let first: Vec<Value> = vec![socket.next().await.unwrap(), socket.next().await.unwrap(), socket.next().await.unwrap()];
+    let first: Vec<Value> =
+        vec![socket.next().await.unwrap(), socket.next().await.unwrap(), socket.next().await.unwrap()];
 
     let events: Vec<&str> = first.iter().map(|message| message["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["connected", "media", "start"]);
@@ -254,7 +257,8 @@ async fn media_can_come_before_start() {
 
 #[tokio::test(start_paused = true)]
 async fn delay_and_jitter_make_messages_late_and_keep_their_order() {
-    let (_gateway, _twilio, live, mut socket) = carrier_with("always: delay 200ms; always: jitter 90ms; seed 3").await;
+    let (_gateway, _twilio, live, mut socket) =
+        carrier_with("always: delay 200ms; always: jitter 90ms; seed 3").await;
     let mut notes = live.notes();
     let opened = notes.until(|what| matches!(what, Happening::StreamOpened { .. })).await.unwrap().at;
     let mut answered = live.notes();

@@ -75,7 +75,9 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(Arc::clone(&books));
-        tokio::spawn(async move { axum::serve(listener.tap_io(|tcp| tcp.set_nodelay(true).unwrap()), router).await });
+        tokio::spawn(async move {
+            axum::serve(listener.tap_io(|tcp| tcp.set_nodelay(true).unwrap()), router).await
+        });
 
         let media = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let media_url = format!("ws://{}/media", media.local_addr().unwrap());
@@ -108,14 +110,21 @@ impl Gateway {
         self.answer(path, 200, "text/xml", format!("<Response>{inside}</Response>"));
     }
 
-    pub(crate) fn answer(&self, path: &str, status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) {
+    pub(crate) fn answer(
+        &self,
+        path: &str,
+        status: u16,
+        content_type: &'static str,
+        body: impl Into<Vec<u8>>,
+    ) {
         let prepared = Prepared { status, content_type, body: body.into() };
         self.books.prepared.lock().unwrap().entry(path.into()).or_default().push_back(prepared);
     }
 
     /// `<Connect><Stream>` to the media socket, with whatever else is to be inside or behind.
     pub(crate) fn stream_twiml(&self, path: &str, inside: &str, behind: &str) {
-        let stream = format!("<Connect><Stream url=\"{}\">{inside}</Stream></Connect>{behind}", self.media_url);
+        let stream =
+            format!("<Connect><Stream url=\"{}\">{inside}</Stream></Connect>{behind}", self.media_url);
         self.twiml(path, &stream);
     }
 
@@ -184,7 +193,8 @@ impl Socket {
     pub(crate) async fn send_media(&mut self, sid: &str, bytes: &[u8]) {
         use base64::Engine;
         let payload = base64::engine::general_purpose::STANDARD.encode(bytes);
-        self.send(serde_json::json!({"event": "media", "streamSid": sid, "media": {"payload": payload}})).await;
+        self.send(serde_json::json!({"event": "media", "streamSid": sid, "media": {"payload": payload}}))
+            .await;
     }
 
     pub(crate) async fn send_mark(&mut self, sid: &str, name: &str) {

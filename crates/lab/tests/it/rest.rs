@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use lab::caller::{Caller, Step};
 use lab::faults::Faults;
-use lab::twilio::{Callee, DialOutcome, End, Happening, LiveCall, PlacedCall, Twilio, TwilioConfig, signature};
+use lab::twilio::{
+    Callee, DialOutcome, End, Happening, LiveCall, PlacedCall, Twilio, TwilioConfig, signature,
+};
 use serde_json::Value;
 
 use crate::gateway::{Gateway, Socket};

@@ -24,8 +24,7 @@ async fn play(scenario: Scenario) -> Played {
     gateway.stream_twiml("/voice", "", "<Hangup/>");
     gateway.twiml("/transfer", &transfer);
     let agent_id = scenario.agent.agent_id.clone();
-    let config =
-        Config { agents: vec![scenario.agent], faults: scenario.agent_faults, ..Config::default() };
+    let config = Config { agents: vec![scenario.agent], faults: scenario.agent_faults, ..Config::default() };
     let lab = ElevenLabs::start(config).await.unwrap();
     let twilio =
         Twilio::start(TwilioConfig { dialling: scenario.dialling, ..TwilioConfig::default() }).await.unwrap();
@@ -36,7 +35,12 @@ async fn play(scenario: Scenario) -> Played {
         ..PlacedCall::default()
     });
     let rest = Rest {
-        url: format!("{}/2010-04-01/Accounts/{}/Calls/{}.json", twilio.base_url(), twilio.account_sid(), live.sid()),
+        url: format!(
+            "{}/2010-04-01/Accounts/{}/Calls/{}.json",
+            twilio.base_url(),
+            twilio.account_sid(),
+            live.sid()
+        ),
         transfer_url: gateway.at("/transfer"),
         user: twilio.account_sid().into(),
         password: twilio.auth_token().into(),
@@ -69,7 +73,9 @@ async fn bridge(mut carrier: Socket, agent_url: String, rest: Rest) {
                     let _ = futures_util::SinkExt::send(&mut agent.ws, text).await;
                 }
                 // The goodbye has been heard.
-                Some(message) if message["event"] == "mark" && message["mark"]["name"] == "goodbye" => return,
+                Some(message) if message["event"] == "mark" && message["mark"]["name"] == "goodbye" => {
+                    carrier.ws.close(None).await.unwrap();
+                }
                 Some(_) => {}
                 None => return,
             },
@@ -102,7 +108,8 @@ async fn serve(message: &Value, carrier: &mut Socket, agent: &mut Client, sid: &
                                 "result": "until six", "is_error": false});
             agent.send(result).await;
             if call["tool_name"] == "transfer_to_number" {
-                let request = reqwest::Client::new().post(&rest.url).basic_auth(&rest.user, Some(&rest.password));
+                let request =
+                    reqwest::Client::new().post(&rest.url).basic_auth(&rest.user, Some(&rest.password));
                 request.form(&[("Url", &rest.transfer_url)]).send().await.unwrap();
             }
         }
@@ -180,7 +187,8 @@ async fn transfer_dials_the_person() {
     let Played { report, .. } = play(scenario::transfer()).await;
 
     assert_eq!(report.verbs, ["Connect", "Dial"]);
-    let dialled = Happening::Dialled { numbers: vec![scenario::TRANSFER_TO.into()], outcome: "completed".into() };
+    let dialled =
+        Happening::Dialled { numbers: vec![scenario::TRANSFER_TO.into()], outcome: "completed".into() };
     assert_eq!(report.count(|what| *what == dialled), 1);
 }
 

@@ -16,7 +16,8 @@ use tokio::io::AsyncWriteExt;
 use crate::agent::{answers, lab_with};
 use crate::gateway::Gateway;
 
-const LONG: &str = "This is a very long greeting that goes on and on, so that there is time enough to cut into it.";
+const LONG: &str =
+    "This is a very long greeting that goes on and on, so that there is time enough to cut into it.";
 
 /// Runs a script of `tests/sdk` to its end and reads the JSON it prints. None means: skipped, and said so.
 async fn python(script: &str, arguments: &[&str], input: &str) -> Option<Value> {
@@ -43,7 +44,10 @@ async fn python(script: &str, arguments: &[&str], input: &str) -> Option<Value> 
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script} {arguments:?}\n{out}\n{err}");
-    Some(serde_json::from_str(out.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{out}\n{err}")))
+    Some(
+        serde_json::from_str(out.lines().last().unwrap_or_default())
+            .unwrap_or_else(|_| panic!("{out}\n{err}")),
+    )
 }
 
 fn interpreter() -> Option<PathBuf> {
@@ -83,14 +87,22 @@ fn strings(value: &Value) -> Vec<&str> {
 }
 
 fn agent() -> AgentDoc {
-    let mut agent = AgentDoc { first_message: "Hello {{name}}, how can I help?".into(), ..AgentDoc::default() };
-    agent.client_events.extend(["agent_response_correction", "client_tool_call", "agent_tool_response"].map(str::to_owned));
+    let mut agent =
+        AgentDoc { first_message: "Hello {{name}}, how can I help?".into(), ..AgentDoc::default() };
+    agent
+        .client_events
+        .extend(["agent_response_correction", "client_tool_call", "agent_tool_response"].map(str::to_owned));
     agent
 }
 
 /// Frequent pings, so that a short conversation has a measured latency.
 fn config(agent: AgentDoc) -> Config {
-    Config { agents: vec![agent], ping_every: Duration::from_millis(200), alignment: true, ..Config::default() }
+    Config {
+        agents: vec![agent],
+        ping_every: Duration::from_millis(200),
+        alignment: true,
+        ..Config::default()
+    }
 }
 
 #[tokio::test]
@@ -100,7 +112,8 @@ async fn elevenlabs_own_client_holds_a_public_and_a_signed_conversation() {
     {
         let lab = lab_with(config(AgentDoc { requires_auth, ..agent() })).await;
 
-        let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), scenario], "").await else {
+        let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), scenario], "").await
+        else {
             return;
         };
 
@@ -125,7 +138,9 @@ async fn elevenlabs_own_client_takes_a_turn() {
     agent.script.turns = vec![Turn::saying("what time is it", "It is noon.")];
     let lab = lab_with(config(agent)).await;
 
-    let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), "turn"], "").await else { return };
+    let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), "turn"], "").await else {
+        return;
+    };
 
     assert_eq!(strings(&told["user"]), ["what time is it"]);
     assert_eq!(strings(&told["agent"])[1], "It is noon.");
@@ -142,7 +157,8 @@ async fn elevenlabs_own_client_is_interrupted_and_drops_late_audio() {
     agent.script.late_audio_after_interruption = true;
     let lab = lab_with(config(agent)).await;
 
-    let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), "interruption"], "").await else {
+    let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), "interruption"], "").await
+    else {
         return;
     };
 
@@ -172,7 +188,8 @@ async fn elevenlabs_own_client_answers_a_tool_and_is_hung_up_on() {
     for scenario in ["tool", "text"] {
         let lab = lab_with(config(agent.clone())).await;
 
-        let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), scenario], "").await else {
+        let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), scenario], "").await
+        else {
             return;
         };
 
@@ -196,7 +213,8 @@ async fn elevenlabs_own_client_reports_how_a_conversation_failed() {
         let faults = vec![script.parse().unwrap()];
         let lab = lab_with(Config { faults, ..config(agent()) }).await;
 
-        let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), "refused"], "").await else {
+        let Some(told) = python("conversation.py", &[&lab.base_url(), lab.api_key(), "refused"], "").await
+        else {
             return;
         };
 
@@ -209,15 +227,17 @@ async fn elevenlabs_own_client_reports_how_a_conversation_failed() {
 async fn elevenlabs_own_rest_client_reads_everything() {
     let mut agent = AgentDoc { overrides_allowed: vec!["agent.first_message".into()], ..agent() };
     let call = Act::Tool(ToolCall::named("look_up", json!({})));
-    agent.script.turns = vec![Turn::acting("", vec![call, Act::EndCall { farewell: None, reason: "done".into() }])];
+    agent.script.turns =
+        vec![Turn::acting("", vec![call, Act::EndCall { farewell: None, reason: "done".into() }])];
     let lab = lab_with(config(agent)).await;
     if python("conversation.py", &[&lab.base_url(), lab.api_key(), "tool"], "").await.is_none() {
         return;
     }
     let session = lab.session_ended(0).await;
 
-    let told =
-        python("agent_rest.py", &[&lab.base_url(), lab.api_key(), &session.conversation_id], "").await.unwrap();
+    let told = python("agent_rest.py", &[&lab.base_url(), lab.api_key(), &session.conversation_id], "")
+        .await
+        .unwrap();
 
     assert_eq!(told["agent_id"], "agent_lab");
     assert_eq!((told["input"].as_str(), told["output"].as_str()), (Some("pcm_16000"), Some("pcm_16000")));
@@ -253,7 +273,9 @@ async fn twilios_own_validator_accepts_our_signatures() {
         let signed = signature::signed_form_of(url);
         entries.push(json!({"token": token, "url": url, "form": form,
                             "signature": signature::of_form(token, &signed, &form)}));
-        entries.push(json!({"token": token, "url": url, "form": [], "signature": signature::of_url(token, &signed)}));
+        entries.push(
+            json!({"token": token, "url": url, "form": [], "signature": signature::of_url(token, &signed)}),
+        );
         let body = "{\"a\": \"é\"}";
         let (with_digest, signature) = signature::of_json(token, &signed, body.as_bytes());
         entries.push(json!({"token": token, "url": with_digest, "json": body, "signature": signature}));
@@ -293,7 +315,9 @@ async fn twilios_own_validator_accepts_what_a_gateway_was_really_sent() {
     for seen in gateway.seen("/voice") {
         let form = if seen.method == "GET" { Vec::new() } else { seen.form() };
         let url = gateway.at(&seen.uri.to_string());
-        entries.push(json!({"token": twilio.auth_token(), "url": url, "form": form, "signature": seen.signature()}));
+        entries.push(
+            json!({"token": twilio.auth_token(), "url": url, "form": form, "signature": seen.signature()}),
+        );
     }
 
     let Some(verdicts) = python("validate.py", &[], &Value::from(entries).to_string()).await else { return };
@@ -323,7 +347,10 @@ async fn documents_of_twilios_own_builder_are_followed_without_a_warning() {
         if name == "stream" {
             let mut socket = gateway.socket().await;
             let start = socket.next_event("start").await;
-            assert_eq!(start["start"]["customParameters"], json!({"token": "a\"b<c>&é", "from": "+14155550100"}));
+            assert_eq!(
+                start["start"]["customParameters"],
+                json!({"token": "a\"b<c>&é", "from": "+14155550100"})
+            );
             socket.ws.close(None).await.unwrap();
         }
         let report = live.finished().await;
@@ -347,14 +374,25 @@ async fn twilios_own_client_steers_calls() {
     let mut notes = live.notes();
     notes.until(|what| *what == Happening::Answered).await.unwrap();
 
-    let arguments =
-        [twilio.base_url(), twilio.account_sid().into(), twilio.auth_token().into(), gateway.at("/voice"), live.sid().into()];
+    let arguments = [
+        twilio.base_url(),
+        twilio.account_sid().into(),
+        twilio.auth_token().into(),
+        gateway.at("/voice"),
+        live.sid().into(),
+    ];
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let Some(told) = python("calls.py", &arguments, "").await else { return };
 
     assert_eq!(told["running"], json!(["in-progress", "inbound", "+14155550100"]));
-    assert_eq!((told["updated"].as_str(), told["completed"].as_str()), (Some("in-progress"), Some("completed")));
-    assert_eq!((told["created"][0].as_str(), told["created"][2].as_str()), (Some("queued"), Some("outbound-api")));
+    assert_eq!(
+        (told["updated"].as_str(), told["completed"].as_str()),
+        (Some("in-progress"), Some("completed"))
+    );
+    assert_eq!(
+        (told["created"][0].as_str(), told["created"][2].as_str()),
+        (Some("queued"), Some("outbound-api"))
+    );
     assert_eq!(told["hung_up"], "completed");
     assert_eq!(told["times"], json!([true, true, true]));
     assert_eq!(told["errors"], json!([[400, 21220], [404, 20404], [400, 21211]]));

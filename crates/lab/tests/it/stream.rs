@@ -7,7 +7,8 @@ use base64::Engine;
 use futures_util::{SinkExt, StreamExt};
 use lab::caller::{Caller, Step};
 use lab::twilio::{
-    CallReport, End, Happening, How, LiveCall, PlacedCall, Signing, StreamEnd, Twilio, TwilioConfig, signature,
+    CallReport, End, Happening, How, LiveCall, PlacedCall, Signing, StreamEnd, Twilio, TwilioConfig,
+    signature,
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -254,14 +255,19 @@ async fn a_caller_hears_the_agent_and_answers_when_it_falls_silent() {
     drain(socket).await;
     let report = live.finished().await;
 
-    let at = |is_it: fn(&Happening) -> bool| report.timeline.iter().find(|n| is_it(&n.what)).map(|n| n.at).unwrap();
+    let at = |is_it: fn(&Happening) -> bool| {
+        report.timeline.iter().find(|n| is_it(&n.what)).map(|n| n.at).unwrap()
+    };
     let began = at(|what| *what == Happening::AgentSpeechBegan);
     let ended = at(|what| *what == Happening::AgentSpeechEnded);
     let answered = at(|what| *what == Happening::CallerSpeaks);
     assert!(began < ended && ended < answered, "{began:?} {ended:?} {answered:?}");
     assert_eq!(report.end, End::CallerHungUp);
     let utterances = lab::voice::recognise(&report.heard, &["Hello, who is calling?", "Somebody else"]);
-    assert!(!utterances.is_empty() && utterances.iter().all(|utterance| utterance.text == 0), "{utterances:?}");
+    assert!(
+        !utterances.is_empty() && utterances.iter().all(|utterance| utterance.text == 0),
+        "{utterances:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +309,10 @@ async fn when_the_gateway_closes_the_next_verb_follows() {
 #[tokio::test(start_paused = true)]
 async fn the_action_of_connect_is_asked_when_the_stream_is_over() {
     let mut gateway = Gateway::start().await;
-    let stream = format!("<Connect action=\"/after\"><Stream url=\"{}\"/></Connect><Say>never</Say>", gateway.media_url);
+    let stream = format!(
+        "<Connect action=\"/after\"><Stream url=\"{}\"/></Connect><Say>never</Say>",
+        gateway.media_url
+    );
     gateway.twiml("/voice", &stream);
     gateway.twiml("/after", "<Hangup/>");
     let twilio = Twilio::start(TwilioConfig::default()).await.unwrap();
@@ -320,13 +329,13 @@ async fn the_action_of_connect_is_asked_when_the_stream_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_callbacks_tell_of_start_stop_and_errors() {
-    for (url, expected) in [
-        ("/media", vec!["stream-started", "stream-stopped"]),
-        ("/refused", vec!["stream-error"]),
-    ] {
+    for (url, expected) in
+        [("/media", vec!["stream-started", "stream-stopped"]), ("/refused", vec!["stream-error"])]
+    {
         let gateway = Gateway::start().await;
         let media = gateway.media_url.replace("/media", url);
-        let stream = format!("<Connect><Stream url=\"{media}\" name=\"leg\" statusCallback=\"/stream\"/></Connect>");
+        let stream =
+            format!("<Connect><Stream url=\"{media}\" name=\"leg\" statusCallback=\"/stream\"/></Connect>");
         gateway.twiml("/voice", &stream);
         gateway.answer("/stream", 204, "text/plain", "");
         let twilio = Twilio::start(TwilioConfig::default()).await.unwrap();

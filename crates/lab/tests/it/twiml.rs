@@ -104,9 +104,13 @@ async fn signatures_can_be_wrong_or_missing_on_demand() {
 #[tokio::test(start_paused = true)]
 async fn say_pause_and_play_take_their_time_and_the_caller_hears_what_is_played() {
     let gateway = Gateway::start().await;
-    let tone = Frame::new(Rate::Hz16000, (0..16_000).map(|n| if n % 20 < 10 { 8_000 } else { -8_000 }).collect());
+    let tone =
+        Frame::new(Rate::Hz16000, (0..16_000).map(|n| if n % 20 < 10 { 8_000 } else { -8_000 }).collect());
     gateway.answer("/tone.wav", 200, "audio/wav", audio::wav::write(&tone));
-    gateway.twiml("/voice", "<Say>twenty characters ok</Say><Pause length=\"2\"/><Play loop=\"2\">/tone.wav</Play>");
+    gateway.twiml(
+        "/voice",
+        "<Say>twenty characters ok</Say><Pause length=\"2\"/><Play loop=\"2\">/tone.wav</Play>",
+    );
 
     let report = twilio().await.place_call(call_to(&gateway, "/voice")).finished().await;
 
@@ -119,7 +123,10 @@ async fn say_pause_and_play_take_their_time_and_the_caller_hears_what_is_played(
     assert!(before.iter().all(|sample| *sample == 0));
     let energy: f64 = after.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / after.len() as f64;
     assert!(energy.sqrt() > 3_000.0, "{energy}");
-    assert_eq!(report.count(|what| matches!(what, Happening::Said { text } if text == "twenty characters ok")), 1);
+    assert_eq!(
+        report.count(|what| matches!(what, Happening::Said { text } if text == "twenty characters ok")),
+        1
+    );
     assert!(report.warnings.is_empty(), "{:?}", report.warnings);
 }
 
@@ -211,8 +218,7 @@ async fn dial_talks_and_asks_its_action_what_next() {
     let report = twilio().await.place_call(call_to(&gateway, "/voice")).finished().await;
 
     assert_eq!(report.verbs, ["Dial", "Hangup"]);
-    let dialled =
-        Happening::Dialled { numbers: vec!["+14155550123".into()], outcome: "completed".into() };
+    let dialled = Happening::Dialled { numbers: vec!["+14155550123".into()], outcome: "completed".into() };
     assert_eq!(report.count(|what| *what == dialled), 1);
     let after = gateway.seen("/after").remove(0);
     assert_eq!(after.field("DialCallStatus").as_deref(), Some("completed"));
@@ -232,9 +238,11 @@ async fn dial_without_action_goes_on_and_knows_every_outcome() {
     ] {
         let gateway = Gateway::start().await;
         gateway.twiml("/voice", "<Dial timeout=\"5\"><Sip>sip:a@example.com</Sip></Dial><Hangup/>");
-        let config = TwilioConfig { dialling: Dialling { outcome, ..Dialling::default() }, ..TwilioConfig::default() };
+        let config =
+            TwilioConfig { dialling: Dialling { outcome, ..Dialling::default() }, ..TwilioConfig::default() };
 
-        let report = Twilio::start(config).await.unwrap().place_call(call_to(&gateway, "/voice")).finished().await;
+        let report =
+            Twilio::start(config).await.unwrap().place_call(call_to(&gateway, "/voice")).finished().await;
 
         assert_eq!(report.verbs, ["Dial", "Hangup"]);
         let dialled = Happening::Dialled { numbers: vec!["sip:a@example.com".into()], outcome: word.into() };
@@ -249,7 +257,12 @@ async fn names_are_case_sensitive_and_unknown_ones_reported_and_skipped() {
 
     assert_eq!(report.verbs, ["Say", "Pause"]);
     assert_eq!(codes(&report), [Some(12200); 4]);
-    for text in ["<say> is not a verb", "<Gather> is not a verb", "\"Voice\" is not allowed", "\"soon\" is not a number"] {
+    for text in [
+        "<say> is not a verb",
+        "<Gather> is not a verb",
+        "\"Voice\" is not allowed",
+        "\"soon\" is not a number",
+    ] {
         assert!(warned(&report, text), "{text}: {:?}", report.warnings);
     }
 }
@@ -265,7 +278,11 @@ async fn stream_urls_must_be_wss_and_have_no_query() {
         let report = play(&format!("<Connect><Stream url=\"{url}\"/></Connect><Hangup/>")).await;
 
         assert_eq!(report.verbs, ["Hangup"], "{url}");
-        assert!(report.warnings.iter().any(|w| w.code == code && w.text.contains(text)), "{:?}", report.warnings);
+        assert!(
+            report.warnings.iter().any(|w| w.code == code && w.text.contains(text)),
+            "{:?}",
+            report.warnings
+        );
     }
 }
 
@@ -387,7 +404,8 @@ async fn a_caller_can_hang_up_in_the_middle_of_a_verb() {
     gateway.twiml("/voice", "<Pause length=\"30\"/><Say>never</Say>");
     let caller = Caller::with_steps(vec![Step::Wait(Duration::from_secs(3)), Step::HangUp]);
 
-    let report = twilio().await.place_call(PlacedCall { caller, ..call_to(&gateway, "/voice") }).finished().await;
+    let report =
+        twilio().await.place_call(PlacedCall { caller, ..call_to(&gateway, "/voice") }).finished().await;
 
     assert_eq!(report.end, End::CallerHungUp);
     assert_eq!(report.verbs, ["Pause"]);

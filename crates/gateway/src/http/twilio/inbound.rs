@@ -1,0 +1,186 @@
+//! A call knocks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use call::masked;
+use carriers::twilio::twiml::{self, Document, TwimlError};
+use carriers::twilio::webhook::{Direction, InboundCall};
+use tracing::{error, info, warn};
+use url::Url;
+
+use super::super::client_address::neighbourhood;
+use super::super::listener::Ends;
+use super::super::media_sockets::refuse;
+use super::super::reception::Reception;
+use super::{documents, status, webhook};
+use crate::gateway::TWILIO;
+use crate::switchboard::{Knock, Refusal, Reservation};
+
+/// Longer than any number; addresses beyond it are counted by their beginning.
+const CALLER_CHARS_MAX: usize = 64;
+
+/// What Twilio writes for callers who withhold their number: the words spelt on a keypad. They are many people.
+const WITHHELD: [&str; 5] = ["266696687", "7378742833", "2562533", "8656696", "86282452253"];
+
+pub(super) async fn inbound(
+    State(reception): State<Arc<Reception>>,
+    Extension(ends): Extension<Ends>,
+    request: Request,
+) -> Response {
+    let webhook = match webhook::receive(&reception, ends, "inbound", request).await {
+        Ok(webhook) => webhook,
+        Err(response) => return response,
+    };
+    let metrics = &reception.gateway.metrics;
+    let call = match InboundCall::read(&webhook.params) {
+        Ok(call) => call,
+        Err(error) => {
+            metrics.webhook("inbound", "malformed");
+            return refuse(400, &error.to_string());
+        }
+    };
+    if call.status.is_over() {
+        // Somebody pointed the status callback here as well.
+        status::is_over(&reception, &call.call_sid, format!("Twilio says: {}", call.status.word()));
+        metrics.webhook("inbound", "over");
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let answer = match admit(&reception, webhook.client, &call, Instant::now()) {
+        Ok(reservation) => connect(&reception, webhook.base.as_ref(), &reservation, &call),
+        Err(reason) => {
+            metrics.refused(reason.name());
+            info!(reason = reason.name(), caller = masked(&call.from), "a call was not let in: {reason}");
+            Answer { outcome: reason.name(), document: reason.document() }
+        }
+    };
+    metrics.webhook("inbound", answer.outcome);
+    match answer.document {
+        Ok(document) => xml(document),
+        Err(error) => {
+            error!(%error, "no document could be written for a call: {error}");
+            refuse(500, "no answer could be written; the log says why")
+        }
+    }
+}
+
+struct Answer {
+    outcome: &'static str,
+    document: Result<Document, TwimlError>,
+}
+
+/// Why a call does not come in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum NotAdmitted {
+    #[error("too many calls a minute from one address; see limits.calls_per_minute_per_address")]
+    AddressTooOften,
+    #[error("too many calls a minute from one caller; see limits.calls_per_minute_per_caller")]
+    CallerTooOften,
+    #[error("no bot answers this number")]
+    NoBot,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl NotAdmitted {
+    fn name(&self) -> &'static str {
+        match self {
+            NotAdmitted::AddressTooOften => "address_too_often",
+            NotAdmitted::CallerTooOften => "caller_too_often",
+            NotAdmitted::NoBot => "no_such_bot",
+            NotAdmitted::Refused(refusal) => refusal.name(),
+        }
+    }
+
+    fn document(&self) -> Result<Document, TwimlError> {
+        match self {
+            NotAdmitted::AddressTooOften | NotAdmitted::CallerTooOften => documents::busy(),
+            NotAdmitted::NoBot => documents::trouble(),
+            NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
+            NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => documents::busy(),
+        }
+    }
+}
+
+/// A place for the call, or why there is none.
+fn admit(
+    reception: &Reception,
+    client: IpAddr,
+    call: &InboundCall,
+    now: Instant,
+) -> Result<Reservation, NotAdmitted> {
+    let gateway = &reception.gateway;
+    reception
+        .calls_by_address
+        .admit(neighbourhood(client), now)
+        .map_err(|_| NotAdmitted::AddressTooOften)?;
+    if let Some(caller) = caller(&call.from) {
+        reception.calls_by_caller.admit(caller, now).map_err(|_| NotAdmitted::CallerTooOften)?;
+    }
+    // Of a call that we placed, our number is the one it comes from.
+    let ours = if call.direction == Direction::OutboundApi { &call.from } else { &call.to };
+    let bot = gateway.config.bot_for(filled(ours)).ok_or(NotAdmitted::NoBot)?;
+    let knock = Knock {
+        carrier: TWILIO.to_owned(),
+        carrier_call: Some(call.call_sid.clone()),
+        from: filled(&call.from).map(str::to_owned),
+        to: filled(&call.to).map(str::to_owned),
+    };
+    let reservation = gateway.switchboard.reserve(knock, Arc::new(bot.clone()))?;
+    info!(call = %reservation.id, carrier = TWILIO, bot = bot.name, caller = masked(&call.from), "a call knocks");
+    Ok(reservation)
+}
+
+fn connect(reception: &Reception, base: Option<&Url>, reservation: &Reservation, call: &InboundCall) -> Answer {
+    let gateway = &reception.gateway;
+    let written = match base {
+        Some(base) => documents::connect(&gateway.config.carriers.twilio, base, reservation, call)
+            .map_err(|error| error.to_string()),
+        None => Err("server.public_url is not set, so there is no address for media".to_owned()),
+    };
+    match written {
+        Ok(document) => Answer { outcome: "connected", document: Ok(document) },
+        Err(why) => {
+            warn!(call = %reservation.id, "a call cannot be connected: {why}");
+            gateway.switchboard.cancel_reservation(TWILIO, &call.call_sid);
+            Answer { outcome: "trouble", document: documents::trouble() }
+        }
+    }
+}
+
+/// By whom calls are counted; none for those who withhold their number.
+fn caller(from: &str) -> Option<String> {
+    let plain: String =
+        from.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '+')).take(CALLER_CHARS_MAX).collect();
+    let plain = plain.to_ascii_lowercase();
+    let is_identity = plain.contains(':') || (!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_identity && !WITHHELD.contains(&plain.as_str())).then_some(plain)
+}
+
+fn filled(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn xml(document: Document) -> Response {
+    ([(header::CONTENT_TYPE, twiml::CONTENT_TYPE)], document.into_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_told_apart_and_the_anonymous_are_not_one_caller() {
+        assert_eq!(caller("+1 (415) 555-0123").as_deref(), Some("14155550123"));
+        assert_eq!(caller("sip:Alice@example.com"), caller("sip:alice@example.com"));
+        for nobody in ["", "anonymous", "Restricted", "+266696687", "+7378742833", "+86282452253"] {
+            assert_eq!(caller(nobody), None, "{nobody}");
+        }
+        assert_eq!(caller(&format!("sip:{}", "a".repeat(10_000))).unwrap().len(), CALLER_CHARS_MAX);
+    }
+}
