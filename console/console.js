@@ -73,7 +73,8 @@ async function refreshAll() {
 
 function paintLines() {
   const max = status?.calls?.max;
-  say(document.getElementById('lines'), max === undefined ? '' : `${calls.live} of ${max} lines in use`);
+  const lines = max === undefined ? '' : `${calls.live} of ${max} lines in use`;
+  say(document.getElementById('lines'), status?.draining ? `${lines}, shutting down` : lines);
 }
 
 function link(state, words) {
@@ -90,6 +91,7 @@ const takes = {
   call(view) {
     calls.called(view);
     paintLines();
+    if (view.end) phone.explain(view.id, view.end.cause);
     if (view.id !== record?.id) return;
     record.called(view);
     // The receipt comes with the end.
@@ -100,6 +102,10 @@ const takes = {
   },
   levels({ call, ...levels }) {
     if (call === record?.id) record.levelled(levels);
+  },
+  /** The page was too slow, and events were lost. */
+  lagged() {
+    refreshAll();
   },
 };
 

@@ -37,3 +37,9 @@ export function count(n, one, many) {
 export function plain(name) {
   return String(name).replaceAll('_', ' ');
 }
+
+/** Words as a sentence: with a capital letter and a full stop. */
+export function sentence(words) {
+  const text = String(words).trim();
+  return text === '' ? '' : text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.');
+}

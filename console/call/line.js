@@ -8,7 +8,7 @@ const MESSAGE_MAX = 1 << 20;
 
 /**
  * Tells `ready` (the call's id), `audio` (PCM16 as an ArrayBuffer), `clear` (a generation), `digits`, `transfer`, and
- * at the end exactly one `over`: `{cause}` when the gateway said why, `{code, reason, opened}` when it only closed.
+ * at the end exactly one `over`: `{cause}` when the gateway said why, `{code, reason, opened, ready}` when it only closed.
  */
 export class Line extends EventTarget {
   #socket;
@@ -26,7 +26,7 @@ export class Line extends EventTarget {
       this.#send({ type: 'start', rate: 16_000, ...start });
     };
     this.#socket.onmessage = ({ data }) => this.#take(data);
-    this.#socket.onclose = ({ code, reason }) => this.#end({ code, reason, opened: this.#opened });
+    this.#socket.onclose = ({ code, reason }) => this.#end({ code, reason, opened: this.#opened, ready: this.#ready });
   }
 
   #take(data) {

@@ -31,6 +31,7 @@ export class Phone extends EventTarget {
   pressed = '';
   #since = 0;
   #lasted = 0;
+  #cause = null;
 
   constructor(gateway) {
     super();
@@ -59,6 +60,7 @@ export class Phone extends EventTarget {
     if (this.isBusy) return;
     Object.assign(this, { call: null, trouble: null, ending: null, note: null, muted: false, pressed: '' });
     this.#lasted = 0;
+    this.#cause = null;
     this.#enter('asking');
     const sound = new Sound();
     this.#sound = sound;
@@ -90,6 +92,7 @@ export class Phone extends EventTarget {
     on(line, 'clear', (generation) => sound.clear(generation));
     on(line, 'digits', (digits) => sound.tones(digits));
     on(line, 'transfer', (to) => {
+      this.#cause = 'transferred';
       this.note = `You have been handed over to ${to}. There is no telephone network behind this page, so nobody answers here.`;
       this.#changed();
     });
@@ -117,12 +120,23 @@ export class Phone extends EventTarget {
   }
 
   #over(how) {
-    if ('cause' in how && this.phase === 'talking') {
-      this.ending = endingWords(how.cause);
+    // A line that is closed in order needs no goodbye.
+    const cause = how.cause ?? (how.code === 1000 ? 'closed' : null);
+    if (cause !== null && this.phase === 'talking') {
+      this.ending = endingWords(this.#cause ?? cause);
       this.#end();
     } else {
-      this.#fail('cause' in how ? endingWords(how.cause) : lostWords(how));
+      this.#fail(cause === null || how.reason ? lostWords(how) : endingWords(cause));
     }
+  }
+
+  /** The gateway's record says why a call ended; the goodbye on the line may know less, and may come before or after. */
+  explain(call, cause) {
+    if (call !== this.call) return;
+    this.#cause = cause;
+    if (this.phase !== 'ended' || this.ending === null) return;
+    this.ending = endingWords(cause);
+    this.#changed();
   }
 
   hangUp() {

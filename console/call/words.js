@@ -28,9 +28,9 @@ export function troubleWords(error) {
 }
 
 /** How the line was lost, when nobody said goodbye. */
-export function lostWords({ code, reason, opened }) {
-  if (reason) return `The gateway closed the line: ${reason}`;
+export function lostWords({ code, reason, opened, ready }) {
   if (!opened) return UNREACHABLE;
+  if (reason) return `The gateway ${ready ? 'closed the line' : 'did not take the call'}: ${reason}.`;
   if (code === 1006) return 'The connection to the gateway was lost.';
   return `The gateway closed the line (code ${code}).`;
 }
@@ -52,9 +52,6 @@ const ENDINGS = {
   broken: 'A fault in the gateway ended this call.',
   hung_up: 'The call was ended.',
   closed: 'The call is over.',
-  busy: 'All lines are busy. Try again in a moment.',
-  unauthorized: 'The gateway does not accept this token.',
-  unknown_bot: 'The gateway does not know the chosen bot.',
 };
 
 /** Every way a call can end that has words of its own. */

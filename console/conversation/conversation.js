@@ -2,7 +2,7 @@
 
 import { Level } from '../call/level.js';
 import { el, painter, say, show } from '../element.js';
-import { clock, plain } from '../figures.js';
+import { clock, plain, sentence } from '../figures.js';
 import { Latencies } from '../latencies/latencies.js';
 import { Strip } from '../timeline/strip.js';
 import { Timeline } from '../timeline/timeline.js';
@@ -100,7 +100,7 @@ export class Conversation {
     this.#phase.dataset.state = view.end ? 'over' : 'live';
     say(this.#lasted, clock(record.durationMs));
     say(this.#facts, factsOf(view));
-    say(this.#ending, view.end ? (view.end_words || plain(view.end.cause)) : '');
+    say(this.#ending, view.end ? sentence(view.end_words || plain(view.end.cause)) : '');
     show(this.#ending, Boolean(view.end));
     show(this.#levels, record.isLive && !own);
     this.#transcript.paint(record);

@@ -15,7 +15,9 @@ export class CallRecord extends EventTarget {
   turns = [];
   receipt = null;
   levels = null;
-  forgotten = 0;
+  #forgotten = 0;
+  /** What the gateway itself has not kept. */
+  #dropped = 0;
   #known = new Set();
   #knownTurns = new Set();
 
@@ -28,15 +30,21 @@ export class CallRecord extends EventTarget {
     return this.view !== null && !this.view.end;
   }
 
+  /** Facts that happened and are not among the entries. */
+  get forgotten() {
+    return this.#forgotten + this.#dropped;
+  }
+
   /** How long it has lasted, or lasted. */
   get durationMs() {
     return durationOf(this.view, this.seenAt);
   }
 
   /** The answer to a question for the whole call. */
-  whole({ entries = [], turns = [], receipt = null, ...view }) {
+  whole({ entries = [], turns = [], receipt = null, entries_dropped: dropped = 0, ...view }) {
     this.called(view, false);
     this.receipt = receipt ?? this.receipt;
+    this.#dropped = dropped;
     for (const entry of entries) this.#keep(entry);
     for (const turn of turns) this.#keepTurn(turn);
     this.#changed();
@@ -68,7 +76,7 @@ export class CallRecord extends EventTarget {
     insert(this.entries, entry, (known) => known.at);
     if (this.entries.length > ENTRIES_MAX) {
       this.entries.shift();
-      this.forgotten += 1;
+      this.#forgotten += 1;
     }
     if (entry.fact === 'turn') this.#keepTurn(entry.turn);
   }

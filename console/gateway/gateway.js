@@ -1,5 +1,7 @@
 // How the page asks the gateway for things.
 
+import { sentence } from '../figures.js';
+
 /** The gateway answered, and the answer was no. */
 export class Refused extends Error {
   constructor(status, error) {
@@ -9,9 +11,9 @@ export class Refused extends Error {
     this.mend = error?.mend ?? null;
   }
 
-  /** What is wrong and what to do about it, in one line. */
+  /** What is wrong and what to do about it. */
   get words() {
-    return this.mend ? `${this.message} ${this.mend}` : this.message;
+    return [this.message, this.mend ?? ''].map(sentence).join(' ').trim();
   }
 }
 

@@ -59,7 +59,7 @@ test('a call is made, heard, interrupted, answered, and ended with a key', async
   await phase(page, 'ended', CONVERSATION_MS);
 
   // The goodbye was heard in full: the agent hung up afterwards.
-  assert.match(await page.locator('#phone-state').innerText(), /hung up|ended|over/i);
+  await page.locator('#phone-state').filter({ hasText: 'The agent hung up.' }).waitFor();
   await page.locator('#conversation-phase[data-state="over"]').waitFor();
   await page.locator('.conversation-ending').filter({ visible: true }).waitFor();
 

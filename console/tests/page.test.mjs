@@ -147,6 +147,20 @@ test('the chosen bot is called', async () => {
   assert.deepEqual(page.wrongs, []);
 });
 
+test('a call that is not taken is explained in the gateway’s words', async () => {
+  const gateway = await gatewayWith({ bots: [{ name: 'demo', agent: 'demo' }, { name: 'bakery', agent: 'elevenlabs' }] });
+  const page = await pageAt(gateway.url);
+  await live(page);
+  const choice = page.getByLabel('Who answers');
+  await choice.locator('option').nth(1).evaluate((option) => {
+    option.value = 'gone since';
+  });
+  await choice.selectOption('gone since');
+  await callButton(page).click();
+  await page.getByRole('alert').filter({ hasText: 'did not take the call: there is no bot of that name.' }).waitFor();
+  assert.deepEqual(page.wrongs, []);
+});
+
 test('muting sends silence and goes on sending', async () => {
   const gateway = await gatewayWith();
   const page = await pageAt(gateway.url);
@@ -200,8 +214,10 @@ test('a gateway that does not answer the call is not waited for for ever', async
   const gateway = await gatewayWith({ deaf: true });
   const page = await pageAt(gateway.url);
   await live(page);
+  await page.clock.install();
   await callButton(page).click();
   await phase(page, 'connecting');
+  await page.clock.fastForward(10_000);
   await page.getByRole('alert').filter({ hasText: /did not answer/ }).waitFor();
   assert.deepEqual(page.wrongs, []);
 });

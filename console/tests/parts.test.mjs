@@ -10,7 +10,7 @@ import { Resampler } from '../call/resampler.js';
 import { tonesOf } from '../call/tones.js';
 import { KNOWN_ENDINGS } from '../call/words.js';
 import { CallRecord } from '../conversation/record.js';
-import { clock, median, millis } from '../figures.js';
+import { clock, median, millis, sentence } from '../figures.js';
 import { EventReader } from '../gateway/events.js';
 import { KNOWN_FACTS, inWords } from '../timeline/facts.js';
 import { unheardOf } from '../transcript/transcript.js';
@@ -272,6 +272,7 @@ test('what was not heard is the rest of what was meant', () => {
 test('figures read as people read them', () => {
   assert.deepEqual([0, 59_999, 60_000, 3_661_000].map(clock), ['0:00', '0:59', '1:00', '1:01:01']);
   assert.deepEqual([12.4, 9_999, 12_345].map(millis), ['12 ms', '9999 ms', '12.3 s']);
+  assert.deepEqual(['no room', 'No.', ' why? ', ''].map(sentence), ['No room.', 'No.', 'Why?', '']);
   assert.deepEqual([[], [3], [4, 1], [9, 1, 5]].map(median), [null, 3, 2.5, 5]);
 });
 

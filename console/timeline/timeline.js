@@ -33,7 +33,7 @@ export class Timeline {
   paint(record) {
     show(this.#empty, record.entries.length === 0);
     show(this.#forgotten, record.forgotten > 0);
-    if (record.forgotten > 0) this.#forgotten.textContent = `${count(record.forgotten, 'earlier fact is', 'earlier facts are')} not shown.`;
+    if (record.forgotten > 0) this.#forgotten.textContent = `${count(record.forgotten, 'fact is', 'facts are')} not kept.`;
     stickingToTheEnd(this.#box, () => {
       if (record.forgotten !== this.#forgot) this.#forget(record);
       let before = null;

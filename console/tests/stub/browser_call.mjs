@@ -48,8 +48,9 @@ export class BrowserCall {
 
   #take(message, token, bots) {
     if (message.type === 'start') {
-      if (token && message.token !== token) return this.#bye('unauthorized');
-      const bot = bots.find(({ name }) => name === message.bot) ?? bots[0];
+      if (token && message.token !== token) return this.#socket.close(1008, 'the page did not show the API token');
+      const bot = message.bot === undefined ? bots[0] : bots.find(({ name }) => name === message.bot);
+      if (!bot) return this.#socket.close(1008, 'there is no bot of that name');
       this.#start(bot);
     } else if (!this.#call || this.#call.end) {
       return;
@@ -223,13 +224,15 @@ export class BrowserCall {
     this.#ledger.phase(this.#call, 'transferring');
     this.#leaving = () => {
       this.#send({ type: 'transfer', to });
-      this.#over({ cause: 'transferred', to }, `Handed over to ${to}.`);
+      this.#socket.close(1000);
+      this.#end({ cause: 'transferred', to }, `Handed over to ${to}.`);
     };
     this.#say('I will transfer you now.', [hum(0.8)]);
   }
 
   #over(end, words) {
-    this.#bye(end.cause);
+    // As short as the gateway is on the line: the record knows more.
+    this.#bye('hung_up');
     this.#end(end, words);
   }
 

@@ -16,9 +16,9 @@ const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'non
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
 
 const REFUSALS = {
-  401: { code: 'unauthorized', message: 'This gateway needs its bearer token.', mend: 'Send it as Authorization: Bearer.' },
-  404: { code: 'not_found', message: 'There is no such thing here.', mend: 'Look at /api/v1/calls.' },
-  409: { code: 'cannot_say', message: 'This agent cannot say a given text.', mend: 'Choose an agent that can.' },
+  401: { code: 'unauthorized', message: 'this gateway needs its bearer token', mend: 'send it as Authorization: Bearer' },
+  404: { code: 'not_found', message: 'there is no such thing here', mend: 'look at /api/v1/calls' },
+  409: { code: 'cannot_say', message: 'this agent cannot say a given text', mend: 'choose an agent that can' },
 };
 
 /**

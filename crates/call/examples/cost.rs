@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use audio::{Frame, Rate};
 use call::{
-    AgentCapabilities, AgentEvent, AgentReady, AnswerId, Call, CallId, CallPlan, CallSettings, CarrierCapabilities,
-    CarrierEvent, Command, Input, MarkOnFlush, MediaStart, Moment, Prompts,
+    AgentCapabilities, AgentEvent, AgentReady, AnswerId, Call, CallId, CallPlan, CallSettings,
+    CarrierCapabilities, CarrierEvent, Command, Input, MarkOnFlush, MediaStart, Moment, Prompts,
 };
 
 fn main() {
@@ -18,7 +18,8 @@ fn main() {
     let mut call = Call::new(plan());
     call.handle(Moment::START, Input::Carrier(CarrierEvent::Started(MediaStart::default())));
     call.handle(Moment::START, Input::Agent(AgentEvent::Ready(AgentReady::default())));
-    let voice: Vec<i16> = (0..160).map(|at| (f64::from(at) * 0.35).sin() as i16 * 3000 + at as i16 * 7).collect();
+    let voice: Vec<i16> =
+        (0..160).map(|at| (f64::from(at) * 0.35).sin() as i16 * 3000 + at as i16 * 7).collect();
     let mut commands = 0u64;
     for frame in 0..frames {
         let now = Moment::START + Duration::from_millis(20) * frame as u32;
@@ -51,7 +52,13 @@ fn plan() -> CallPlan {
             transfers: false,
             close_ends_call: false,
         },
-        agent: AgentCapabilities { name: "cost", interrupts: true, truncates: false, says: true, pings: true },
+        agent: AgentCapabilities {
+            name: "cost",
+            interrupts: true,
+            truncates: false,
+            says: true,
+            pings: true,
+        },
         fallback_agent: None,
         settings: CallSettings::default(),
         prompts: Prompts::default(),

@@ -33,6 +33,9 @@ pub enum Command {
     Note(Entry),
 }
 
+/// What a step usually decides. After a burst (kept words handed to a new session) the memory is given back.
+const KEPT_COMMANDS: usize = 16;
+
 /// Both sides' loudness, for whoever watches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Levels {
@@ -91,7 +94,11 @@ impl Call {
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Command> {
-        self.core.out.pop_front()
+        let next = self.core.out.pop_front();
+        if next.is_none() && self.core.out.capacity() > KEPT_COMMANDS {
+            self.core.out.shrink_to(0);
+        }
+        next
     }
 
     /// When the call wants to be told [`Input::Deadline`] if nothing else happens before.

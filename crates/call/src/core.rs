@@ -23,8 +23,8 @@ use crate::playout::Playout;
 use crate::transcript::Transcript;
 use crate::{
     AgentChoice, AgentCommand, AgentDeparture, CallPlan, CarrierCommand, CarrierDeparture, ControlOutcome,
-    DialAgent, EndCause, Entry, Fact, Input, LimitSettings, Moment, Oddity, Order, PhaseName, Receipt, Said,
-    Side, Tally, Watchdog,
+    DialAgent, EndCause, Entry, Fact, Input, LimitSettings, Moment, Oddity, Order, PhaseName, Receipt, Side,
+    Tally, Watchdog,
 };
 pub(crate) use toolbox::Toolbox;
 
@@ -251,7 +251,7 @@ impl Core {
         self.agent = AgentLink::Dialling { since: now, queueing: false };
         self.hearing = Hearing::Hold;
         let resumed = self.attempt > 1;
-        let resume = resumed.then(|| self.transcript.history().cloned().collect::<Vec<Said>>());
+        let resume = resumed.then(|| self.transcript.so_far());
         self.note(now, Fact::AgentDialled { attempt: self.attempt, resumed });
         let which = if self.on_fallback { AgentChoice::Fallback } else { AgentChoice::Own };
         self.out.push_back(Command::DialAgent(DialAgent { attempt: self.attempt, which, resume }));

@@ -35,6 +35,8 @@ struct AgentTurn {
     /// All sound that the agent sent for it.
     generated: Duration,
     ended: bool,
+    /// It ended because its agent was lost: some of its sound may never have come.
+    broken_off: bool,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Transcript {
             last_sound: now,
             generated: Duration::ZERO,
             ended: false,
+            broken_off: false,
         });
     }
 
@@ -125,8 +128,9 @@ impl Transcript {
 
     /// The agent is gone: whatever it was saying will not go on.
     pub(crate) fn agent_left(&mut self) {
-        if let Some(open) = self.turns.back_mut() {
+        if let Some(open) = self.turns.back_mut().filter(|open| !open.ended) {
             open.ended = true;
+            open.broken_off = true;
         }
     }
 
@@ -149,11 +153,7 @@ impl Transcript {
         let at = self.turns.iter().position(|turn| turn.number == run.turn)?;
         // Turns before it never sounded; they were overtaken.
         let turn = self.turns.drain(..=at).next_back()?;
-        let text = turn.text.unwrap_or_default();
-        let complete = turn.generated <= run.heard + Duration::from_millis(20);
-        let (heard, meant) =
-            if complete { (text, None) } else { cut_text(text, run.heard, turn.generated, false) };
-        Some(self.agent_turn(run, turn.answer, heard, meant, !complete))
+        Some(self.agent_turn(run, turn, false))
     }
 
     /// The caller was given silence: what had begun to sound becomes interrupted turns, the rest was never heard.
@@ -162,33 +162,34 @@ impl Transcript {
         for run in runs {
             let Some(at) = self.turns.iter().position(|turn| turn.number == run.turn) else { continue };
             let Some(turn) = self.turns.remove(at) else { continue };
-            let whole = turn.ended && run.heard + Duration::from_millis(20) >= turn.generated;
-            let text = turn.text.unwrap_or_default();
-            let (heard, meant) =
-                if whole { (text, None) } else { cut_text(text, run.heard, turn.generated, turn.ended) };
-            told.push(self.agent_turn(*run, turn.answer, heard, meant, !whole));
+            told.push(self.agent_turn(*run, turn, true));
         }
         self.turns.clear();
         told
     }
 
-    fn agent_turn(
-        &mut self,
-        run: HeardRun,
-        answer: AnswerId,
-        text: String,
-        meant: Option<String>,
-        interrupted: bool,
-    ) -> Turn {
-        self.remember(Side::Agent, &text);
+    /// Remembers a turn of the agent as far as it was heard. `cut`: it was silenced, and might have gone on.
+    fn agent_turn(&mut self, run: HeardRun, turn: AgentTurn, cut: bool) -> Turn {
+        let text = turn.text.unwrap_or_default();
+        let all_heard = run.heard + Duration::from_millis(20) >= turn.generated && (turn.ended || !cut);
+        let (heard, meant) = if all_heard && !turn.broken_off {
+            (text, None)
+        } else {
+            let all_generated = turn.ended && cut && !turn.broken_off;
+            let (heard, meant) = cut_text(text, run.heard, turn.generated, all_generated);
+            // An agent that was lost after its last word has been heard in full all the same.
+            let whole = all_heard && meant.as_ref() == Some(&heard);
+            (heard, meant.filter(|_| !whole))
+        };
+        self.remember(Side::Agent, &heard);
         Turn {
             side: Side::Agent,
             from: run.began,
             to: run.began + run.heard,
-            text,
+            text: heard,
+            interrupted: meant.is_some(),
             meant,
-            interrupted,
-            answer: Some(answer),
+            answer: Some(turn.answer),
         }
     }
 
@@ -228,6 +229,19 @@ impl Transcript {
 
     pub(crate) fn history(&self) -> impl Iterator<Item = &Said> {
         self.history.iter()
+    }
+
+    /// The history for an agent that goes on, with what is still sounding at this moment: the caller will have heard it
+    /// by the time that agent speaks.
+    pub(crate) fn so_far(&self) -> Vec<Said> {
+        let sounding = self.turns.iter().filter(|turn| turn.first_sound.is_some()).filter_map(|turn| {
+            let text = turn.text.clone()?;
+            let (text, _) = cut_text(text, turn.generated, turn.generated, turn.ended && !turn.broken_off);
+            (!text.is_empty()).then_some(Said { side: Side::Agent, text })
+        });
+        let all: Vec<Said> = self.history.iter().cloned().chain(sounding).collect();
+        let excess = all.len().saturating_sub(self.history_max);
+        all.into_iter().skip(excess).collect()
     }
 }
 
@@ -300,6 +314,31 @@ mod tests {
 
         assert!(is_first && !again);
         assert!(matches!((first, second), (Voice::Agent { turn: 1, .. }, Voice::Agent { turn: 1, .. })));
+    }
+
+    #[test]
+    fn an_answer_whose_agent_was_lost_counts_as_far_as_it_can_have_been_spoken() {
+        let heard = Duration::from_millis(500);
+        let run = HeardRun { turn: 1, began: Moment::START, heard };
+        let lost_after = |generated: Duration| {
+            let mut transcript = Transcript::new(10);
+            transcript.agent_says(AnswerId(1), "Hello, this is the front desk.".into(), Moment::START);
+            transcript.agent_sounds(AnswerId(1), generated, Moment::START);
+            transcript.agent_left();
+            transcript
+        };
+
+        let mut early = lost_after(heard);
+        assert_eq!(early.so_far(), [Said { side: Side::Agent, text: "Hello, this".into() }]);
+        let turn = early.heard(run).unwrap();
+        assert_eq!((turn.text.as_str(), turn.interrupted), ("Hello, this", true));
+        assert_eq!(turn.meant.as_deref(), Some("Hello, this is the front desk."));
+        assert_eq!(early.so_far(), early.history().cloned().collect::<Vec<_>>());
+
+        let all = Duration::from_millis(2_000);
+        let turn = lost_after(all).heard(HeardRun { heard: all, ..run }).unwrap();
+        assert_eq!((turn.text.as_str(), turn.interrupted), ("Hello, this is the front desk.", false));
+        assert_eq!(turn.meant, None);
     }
 
     #[test]

@@ -31,7 +31,9 @@ impl AgentReports {
     /// own must have allowed that in the agent's settings.
     pub fn allows_first_message(&self, bot: &Bot) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&bot.name).map_or(bot.first_message.is_some(), |report| report.allows(Override::FirstMessage))
+        known
+            .get(&bot.name)
+            .map_or(bot.first_message.is_some(), |report| report.allows(Override::FirstMessage))
     }
 }
 

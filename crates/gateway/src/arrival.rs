@@ -140,10 +140,15 @@ async fn start(carrier: &mut CarrierSide, events: &mut Vec<CarrierEvent>) -> Res
 fn admit(gateway: &Gateway, entrance: &Entrance, start: &MediaStart) -> Result<Seat, TurnedAway> {
     let fact =
         |name: &str| start.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    if let Entrance::Twilio { .. } = entrance
+    if let Entrance::Twilio { signed } = entrance
         && let Some(token) = fact("token")
     {
-        return gateway.switchboard.claim(token).ok_or(TurnedAway::NoToken);
+        match gateway.switchboard.claim(token) {
+            Some(seat) => return Ok(seat),
+            None if !signed => return Err(TurnedAway::NoToken),
+            // The signature lets it in: the carrier has opened another socket for a call whose first one used the token.
+            None => {}
+        }
     }
     let carrier = match entrance {
         Entrance::Twilio { signed: false } => return Err(TurnedAway::NoToken),
@@ -157,9 +162,13 @@ fn admit(gateway: &Gateway, entrance: &Entrance, start: &MediaStart) -> Result<S
             browser::CAPABILITIES.name
         }
     };
-    let bot = match fact("bot") {
-        Some(name) => gateway.bot(name),
-        None => gateway.config.bot_for(start.to.as_deref()).cloned().map(Arc::new),
+    // A call that is here already keeps its bot.
+    let before =
+        start.carrier_call.as_deref().and_then(|name| gateway.switchboard.find_by_name(carrier, name));
+    let bot = match (&before, fact("bot")) {
+        (Some(before), _) => gateway.bot(before.bot()),
+        (None, Some(name)) => gateway.bot(name),
+        (None, None) => gateway.config.bot_for(start.to.as_deref()).cloned().map(Arc::new),
     };
     let knock = Knock {
         carrier: carrier.to_owned(),

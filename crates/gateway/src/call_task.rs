@@ -34,6 +34,9 @@ const LAST_BYTES_WITHIN: Duration = Duration::from_secs(2);
 /// Outcomes of tools and control requests that may wait: one each for the most tools a call runs at once.
 const OUTCOMES_MAX: usize = 64;
 
+/// Events that a wake-up usually brings.
+const KEPT_EVENTS: usize = 8;
+
 /// What the task of a call is given.
 pub struct CallTask {
     pub gateway: Arc<Gateway>,
@@ -154,7 +157,7 @@ impl Running {
         for event in events.drain(..) {
             self.handle(Input::Carrier(event));
         }
-        self.from_carrier = events;
+        self.from_carrier = kept(events);
         self.take_in_agent();
     }
 
@@ -167,7 +170,7 @@ impl Running {
                 self.obey_all();
             }
             if self.from_agent.is_empty() {
-                self.from_agent = events;
+                self.from_agent = kept(events);
             }
         }
     }
@@ -326,6 +329,11 @@ impl Running {
         let _ = tokio::time::timeout(LAST_BYTES_WITHIN, ending).await;
         self.call
     }
+}
+
+/// An emptied list, for the next events; one that a burst has made grow is given back.
+fn kept<T>(list: Vec<T>) -> Vec<T> {
+    if list.capacity() > KEPT_EVENTS { Vec::new() } else { list }
 }
 
 /// The story of a call in under ten lines; the rest at `debug`.

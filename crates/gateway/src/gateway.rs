@@ -12,7 +12,7 @@ use call::{
     AgentCapabilities, AgentDeparture, AgentLeft, Call, CallPlan, CallSettings, ControlOutcome, DialAgent,
     EndCause, Entry, Fact, Fallback, Moment, Prompts, Receipt, Retry, ToolOutcome, ToolRun,
 };
-use carriers::{Control, twilio};
+use carriers::{Control, browser, twilio};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -88,8 +88,9 @@ impl Gateway {
         let receipt = ended.as_ref().map(|call| call.receipt(Moment::START + live.began().elapsed()));
         live.set_end(end.clone());
         tracing::info!(cause = end.name(), "call ended: {}", end.words());
-        self.events.publish(Event::Call(Box::new(live.view())));
+        // The record goes first: whoever hears of the end may ask for it at once.
         self.records.record(record_of(live, end, receipt));
+        self.events.publish(Event::Call(Box::new(live.view())));
     }
 
     pub fn bot(&self, name: &str) -> Option<Arc<Bot>> {
@@ -133,6 +134,14 @@ impl Gateway {
             prompts: call_prompts(rate),
             tools: seat.bot.tools.iter().map(|tool| tool.name.clone()).collect(),
             seed: rand::random(),
+        }
+    }
+
+    /// Whether a call of this carrier can be handed over.
+    pub fn can_transfer(&self, carrier: &str) -> bool {
+        match carrier == twilio::CAPABILITIES.name {
+            true => self.config.carriers.twilio.can_control_calls(),
+            false => browser::CAPABILITIES.transfers,
         }
     }
 

@@ -93,26 +93,23 @@ impl Switchboard {
 
     /// A place for a call whose media will come with the returned token.
     pub fn reserve(&self, knock: Knock, bot: Arc<Bot>) -> Result<Reservation, Refusal> {
-        if let Some(token) =
-            knock.carrier_call.as_deref().and_then(|name| self.reserved_already(&knock.carrier, name))
-        {
+        if let Some(reservation) = self.state().reserved_already(&knock) {
             // The carrier asks again for the same call: the first answer got lost.
-            return Ok(token);
+            return Ok(reservation);
         }
         let seat = self.seat(knock, bot)?;
         let id = seat.id;
         let bytes: [u8; 24] = rand::random();
         let token = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        self.state().reserved.insert(token.clone(), (seat, Instant::now() + RESERVATION_MAX));
+        let mut state = self.state();
+        if let Some(reservation) = state.reserved_already(&seat.knock) {
+            // It asked twice at once. A seat locks the state when it is dropped.
+            drop(state);
+            drop(seat);
+            return Ok(reservation);
+        }
+        state.reserved.insert(token.clone(), (seat, Instant::now() + RESERVATION_MAX));
         Ok(Reservation { id, token })
-    }
-
-    fn reserved_already(&self, carrier: &str, name: &str) -> Option<Reservation> {
-        let state = self.state();
-        state.reserved.iter().find_map(|(token, (seat, until))| {
-            let same = seat.knock.carrier == carrier && seat.knock.carrier_call.as_deref() == Some(name);
-            (same && *until > Instant::now()).then(|| Reservation { id: seat.id, token: token.clone() })
-        })
     }
 
     /// The seat that a token stands for. Each token works once.
@@ -215,6 +212,17 @@ impl Switchboard {
 }
 
 impl State {
+    /// The place that waits already for the call that knocks.
+    fn reserved_already(&self, knock: &Knock) -> Option<Reservation> {
+        let name = knock.carrier_call.as_deref()?;
+        let now = Instant::now();
+        self.reserved.iter().find_map(|(token, (seat, until))| {
+            let same =
+                seat.knock.carrier == knock.carrier && seat.knock.carrier_call.as_deref() == Some(name);
+            (same && *until > now).then(|| Reservation { id: seat.id, token: token.clone() })
+        })
+    }
+
     fn forget_old_reservations(&mut self) {
         let now = Instant::now();
         let old: Vec<String> = self

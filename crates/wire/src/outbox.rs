@@ -3,6 +3,9 @@
 //! A leg writes many small messages a second for hours. One buffer that is filled and emptied again costs no
 //! allocation once it has grown to its usual size.
 
+/// Some messages of the usual size. There are two outboxes for every live call.
+const KEPT_BYTES: usize = 2 * 1024;
+
 /// Messages to be written to one peer, in order.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -60,9 +63,13 @@ impl Outbox {
             .collect()
     }
 
-    /// Forgets all messages and keeps the memory.
+    /// Forgets all messages and keeps the memory, unless a burst has made it grow far beyond its usual size.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+            self.ends = Vec::new();
+        }
     }
 }

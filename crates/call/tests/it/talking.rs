@@ -180,3 +180,10 @@ fn sound_at_a_foreign_rate_is_refused_not_played() {
     assert!(!scene.carrier.iter().any(|c| matches!(c, CarrierCommand::Play(_))));
     assert_eq!(scene.call.receipt(scene.now).tally.unexpected, 1);
 }
+
+#[test]
+fn sizes_of_what_is_moved_for_every_frame_stay_small() {
+    assert!(size_of::<call::Command>() <= 208, "{}", size_of::<call::Command>());
+    assert!(size_of::<Input>() <= 160, "{}", size_of::<Input>());
+    assert!(size_of::<call::Call>() <= 6 * 1024, "{}", size_of::<call::Call>());
+}

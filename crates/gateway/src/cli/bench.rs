@@ -60,6 +60,7 @@ pub(super) fn run(asked: &Asked) -> ExitCode {
             ("TRUNKLINE__SERVER__PUBLIC_URL", "http://127.0.0.1:{port}".to_owned()),
             ("TRUNKLINE__SERVER__DATA_DIR", data.display().to_string()),
             ("TRUNKLINE__SERVER__MEDIA_THREADS", "1".to_owned()),
+            ("TRUNKLINE__SERVER__CONNECTIONS_MAX", "10000".to_owned()),
             ("TRUNKLINE__LIMITS__CALLS", "5000".to_owned()),
             ("TRUNKLINE__LIMITS__CALLS_PER_MINUTE_PER_ADDRESS", "0".to_owned()),
             ("TRUNKLINE__LIMITS__CALLS_PER_MINUTE_PER_CALLER", "0".to_owned()),

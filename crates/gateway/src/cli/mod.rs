@@ -3,6 +3,11 @@
 #[cfg(feature = "demo")]
 mod bench;
 mod configuration;
+#[cfg(feature = "demo")]
+mod demo;
+#[cfg(feature = "demo")]
+mod dial;
+mod doctor;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -46,6 +51,14 @@ enum Order {
     /// Measure what a call costs here, beside a bare relay.
     #[cfg(feature = "demo")]
     Bench(bench::Asked),
+    /// Say what is missing or wrong, and how to mend it.
+    Doctor(doctor::Asked),
+    /// Play one whole call between an emulated Twilio and an emulated ElevenLabs, and say what happens.
+    #[cfg(feature = "demo")]
+    Demo(demo::Asked),
+    /// Call a gateway from this terminal, with a recording as the caller.
+    #[cfg(feature = "demo")]
+    Dial(Box<dial::Asked>),
     /// Show what the configuration comes to, its reference, or an example to start from.
     Config(configuration::Asked),
 }
@@ -65,6 +78,11 @@ pub fn main() -> ExitCode {
         Order::Serve => serve::run(&cli.given),
         #[cfg(feature = "demo")]
         Order::Bench(asked) => bench::run(&asked),
+        Order::Doctor(asked) => doctor::run(&cli.given, &asked),
+        #[cfg(feature = "demo")]
+        Order::Demo(asked) => demo::run(&asked),
+        #[cfg(feature = "demo")]
+        Order::Dial(asked) => dial::run(&cli.given, &asked),
         Order::Config(asked) => configuration::run(&cli.given, &asked),
     }
 }

@@ -86,7 +86,10 @@ mod tests {
     const TOKEN: &str = "a-token-for-this-test";
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     fn with_token() -> Server {
@@ -114,7 +117,9 @@ mod tests {
             assert_eq!(asks(&[("host", host)]), Ok(()), "{host}");
         }
         assert_eq!(asks(&[]), Err(NotAllowed::FromElsewhere));
-        for host in ["evil.example", "voice.example.com:7900", "localhost.evil.example", "10.0.0.1", "a b", ""] {
+        for host in
+            ["evil.example", "voice.example.com:7900", "localhost.evil.example", "10.0.0.1", "a b", ""]
+        {
             assert_eq!(asks(&[("host", host)]), Err(NotAllowed::FromElsewhere), "{host}");
         }
         let through_a_tunnel = [("host", "127.0.0.1:7900"), ("x-forwarded-for", "203.0.113.1")];
@@ -124,7 +129,9 @@ mod tests {
     #[test]
     fn without_a_token_a_foreign_page_cannot_act_through_a_browser() {
         let mut server = Server::default();
-        let asks = |server: &Server, origin| may_use(server, &headers(&[("host", "localhost:7900"), ("origin", origin)]));
+        let asks = |server: &Server, origin| {
+            may_use(server, &headers(&[("host", "localhost:7900"), ("origin", origin)]))
+        };
 
         assert_eq!(asks(&server, "http://localhost:7900"), Ok(()));
         assert_eq!(asks(&server, "https://evil.example"), Err(NotAllowed::ForeignPage));

@@ -53,11 +53,16 @@ mod tests {
     #[test]
     fn headers_are_believed_from_trusted_proxies_alone() {
         let trusted: [IpNet; 2] = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let client = |peer: &str, headers: &[&str]| client_address(address(peer), &trusted, headers).to_string();
+        let client =
+            |peer: &str, headers: &[&str]| client_address(address(peer), &trusted, headers).to_string();
 
         assert_eq!(client("203.0.113.9", &["198.51.100.1"]), "203.0.113.9", "anybody can write a header");
         assert_eq!(client("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client("10.0.0.1", &["6.6.6.6, 198.51.100.1"]), "198.51.100.1", "what came along is not believed");
+        assert_eq!(
+            client("10.0.0.1", &["6.6.6.6, 198.51.100.1"]),
+            "198.51.100.1",
+            "what came along is not believed"
+        );
         assert_eq!(client("10.0.0.1", &["6.6.6.6", "198.51.100.1, 10.0.0.2"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
         assert_eq!(client("::1", &["[2001:db8::7]:4711"]), "2001:db8::7");

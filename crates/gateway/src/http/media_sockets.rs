@@ -55,7 +55,8 @@ pub(super) fn take_over(gateway: &Arc<Gateway>, mut request: Request, entrance: 
                 let thread = then.media.idlest().clone();
                 let early = parts.read_buf.to_vec();
                 thread.spawn(then.tasks.clone().track_future(async move {
-                    arrival::receive(then, stream, early, entrance).await;
+                    // A call's state is large; it is built where it stays.
+                    Box::pin(arrival::receive(then, stream, early, entrance)).await;
                     drop(place);
                 }));
             }

@@ -1,6 +1,6 @@
 //! The gateway's front door: one listener for webhooks, media sockets, the API, health and the console.
 //!
-//! Handlers parse, ask and answer. Who may come in ([`access`], [`rate_limit`], `twilio::signature`) and what a call may be
+//! Handlers parse, ask and answer. Who may come in (`access`, `rate_limit`, `twilio::signature`) and what a call may be
 //! asked (`api::orders`) are rules of their own, without sockets and clocks, tested where they stand.
 
 mod access;

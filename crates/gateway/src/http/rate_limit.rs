@@ -61,7 +61,8 @@ impl<K: Eq + Hash> RateLimit<K> {
         }
         let passed = now.saturating_duration_since(self.began);
         let window = passed.as_secs() / WINDOW.as_secs();
-        let into = (passed - WINDOW * u32::try_from(window).unwrap_or(u32::MAX)).as_secs_f64() / WINDOW.as_secs_f64();
+        let into = (passed - WINDOW * u32::try_from(window).unwrap_or(u32::MAX)).as_secs_f64()
+            / WINDOW.as_secs_f64();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.by_key.len() >= KEYS_MAX && !counts.by_key.contains_key(&key) {
             if counts.swept < window {

@@ -35,7 +35,8 @@ impl Refusal {
     }
 
     pub(super) fn no_such_call() -> Refusal {
-        let mend = "ask /api/v1/calls which calls there are; of those that are over the last few hundred are kept";
+        let mend =
+            "ask /api/v1/calls which calls there are; of those that are over the last few hundred are kept";
         Refusal::new(StatusCode::NOT_FOUND, "no_such_call", "there is no call of this id", mend)
     }
 
@@ -56,9 +57,12 @@ impl From<NotAllowed> for Refusal {
     fn from(why: NotAllowed) -> Refusal {
         let show = "send the header `Authorization: Bearer …` with the value of server.api_token";
         match why {
-            NotAllowed::TokenNeeded => {
-                Refusal::new(StatusCode::UNAUTHORIZED, "token_needed", "this gateway asks for its API token", show)
-            }
+            NotAllowed::TokenNeeded => Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "token_needed",
+                "this gateway asks for its API token",
+                show,
+            ),
             NotAllowed::WrongToken => {
                 Refusal::new(StatusCode::UNAUTHORIZED, "wrong_token", "this is not the API token", show)
             }

@@ -70,6 +70,9 @@ impl AgentSide {
                     events.push(AgentEvent::Left(departed(leg, gone)));
                 }
                 if left {
+                    // A peer that closed in order waits for our close; one that is gone does not take it, which is fine.
+                    socket.close(1000, "");
+                    let _ = socket.poll_flush(cx);
                     *self = AgentSide::Away;
                 }
                 heard

@@ -1,8 +1,16 @@
 //! One program for all integration tests of the gateway: one link, shared set-up.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod bare_carrier;
 mod config;
 mod config_documents;
 mod doctor;
+mod http_api;
+mod http_page;
+mod http_twilio;
 mod logs;
 mod outward;
+mod stage;
+mod withstand_agent;
+mod withstand_carrier;
+mod world;

@@ -94,6 +94,7 @@ impl Session {
         if matches!(self.talking.waiting, Waiting::Until(_)) {
             self.talking.waiting = Waiting::ForNothing;
         }
+        let at = self.opened.elapsed();
         self.tell("interruption", json!({"interruption_event": {"event_id": event_id}}));
         if let Some(audio) = late {
             self.tell("audio", json!({"audio_event": {"audio_base_64": audio, "event_id": event_id}}));
@@ -105,7 +106,6 @@ impl Session {
             }}),
         );
         let mut record = locked(&self.record);
-        let at = self.opened.elapsed();
         record.interruptions.push((at, event_id));
         if let Some(answer) = record.answers.get_mut(answer) {
             answer.interrupted = Some(heard);

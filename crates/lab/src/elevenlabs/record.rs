@@ -49,7 +49,10 @@ pub struct SessionRecord {
     pub duration: Duration,
     pub input_format: Format,
     pub(super) started_unix: i64,
-    pub(super) dropped: u64,
+    /// Messages that were received and not kept.
+    pub dropped: u64,
+    /// Messages given up because the client does not read.
+    pub unsent: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +147,7 @@ impl SessionRecord {
             input_format: format,
             started_unix: jiff::Timestamp::now().as_second(),
             dropped: 0,
+            unsent: 0,
         }
     }
 

@@ -349,6 +349,7 @@ impl Session {
 
     /// What time alone brings about.
     fn keep_time(&mut self, now: Instant) -> Result<(), Ending> {
+        locked(&self.record).unsent = self.wire.discarded;
         let config = &self.workspace.config;
         if now >= self.last_received + config.receive_timeout {
             return Err(self.nothing_received());

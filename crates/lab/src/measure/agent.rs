@@ -28,6 +28,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 const PIECE_BYTES: usize = 4_000;
 const PIECES: usize = (ANSWER.as_millis() as usize * 8) / PIECE_BYTES;
 /// How long an interrupted agent thinks before it speaks again.
+/// A backlog comes within this time of its first piece.
+const BACKLOG_WITHIN: Duration = Duration::from_millis(300);
 const RETORT_AFTER: Duration = Duration::from_millis(700);
 /// Caller audio that must be quiet before a loud piece counts as a new interruption.
 const QUIET_BYTES: usize = 300 * 8;
@@ -78,6 +80,7 @@ struct Session {
     pings_at: Option<Instant>,
     /// Bytes of quiet heard in a row.
     quiet: usize,
+    echoes_from: Option<Instant>,
 }
 
 impl Agent {
@@ -135,8 +138,14 @@ impl Agent {
                 Ok((stream, _)) => {
                     let token = Token(self.sessions.next());
                     let link = Link::accepted(stream, self.poll.registry(), token)?;
-                    let session =
-                        Session { link, event_id: 1, speaks_at: None, pings_at: None, quiet: QUIET_BYTES };
+                    let session = Session {
+                        link,
+                        event_id: 1,
+                        speaks_at: None,
+                        pings_at: None,
+                        quiet: QUIET_BYTES,
+                        echoes_from: None,
+                    };
                     self.sessions.insert(session);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -201,7 +210,7 @@ impl Session {
                 }
             }
         }
-        let Session { link, event_id, speaks_at, quiet, .. } = self;
+        let Session { link, event_id, speaks_at, quiet, echoes_from, .. } = self;
         link.receive(ended, scratch, |text, out| {
             let Some(audio) = scan::string(text, b"\"user_audio_chunk\"") else {
                 // Whatever else a client says needs no answer from us.
@@ -213,6 +222,12 @@ impl Session {
             };
             match plan.manner {
                 Manner::Echo => {
+                    // What a caller said while the agent was being dialled comes in one go. Its echo would come in one go
+                    // too, and wait in the caller's playout for ever after: no agent answers like that.
+                    let first = *echoes_from.get_or_insert_with(|| Instant::now() + BACKLOG_WITHIN);
+                    if Instant::now() < first {
+                        return Ok(());
+                    }
                     send_audio(out, frame, audio, *event_id)?;
                     *event_id += u64::from(!plan.one_event_id);
                     Ok(())

@@ -4,9 +4,9 @@
 //! opens the media stream, plays what it is sent in real time to a scripted caller, and obeys REST orders meanwhile.
 //! It is stricter than the original where the documents are strict, and writes down every deviation.
 //!
-//! Read along the flow: [`webhook`](self) asks, `twiml` reads the answer, `call` lives through it verb by verb,
-//! `stream` is the verb that matters, `playout` what the caller has yet to hear, `strict` what is wrong with what
-//! the gateway says, `rest` what can be ordered from outside. Taps (`<Start><Stream>`) are not emulated.
+//! Read along the flow: `webhook` asks, `twiml` reads the answer, `call` lives through it verb by verb, `stream` is the
+//! verb that matters, `playout` what the caller has yet to hear, `strict` what is wrong with what the gateway says,
+//! `rest` what can be ordered from outside. Taps (`<Start><Stream>`) are not emulated, and reported as a warning.
 
 mod call;
 mod callbacks;

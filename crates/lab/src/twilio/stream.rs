@@ -43,6 +43,7 @@ struct Stream {
     chunk: u64,
     playout: Playout,
     speaking_ticks: u32,
+    warned_of_discarding: bool,
 }
 
 impl Stream {
@@ -209,6 +210,7 @@ impl Call {
             chunk: 0,
             playout: Playout::default(),
             speaking_ticks: 0,
+            warned_of_discarding: false,
         };
         self.introduce(&mut stream, spec);
         self.stream_sids.push(sid.clone());
@@ -264,6 +266,11 @@ impl Call {
             stream.wire.reach(Moment::Speaking);
         }
 
+        if stream.wire.discarded > 0 && !stream.warned_of_discarding {
+            stream.warned_of_discarding = true;
+            self.timeline
+                .warn(Warning::plain("the gateway does not read; the oldest messages are given up".into()));
+        }
         let tick = self.line.tick(&sound);
         self.note_caller(&tick);
         let mut payload = Vec::with_capacity(TICK_SAMPLES);

@@ -385,3 +385,19 @@ async fn a_slow_reader_takes_its_time_for_each_message() {
 
     assert!((3_400..=4_100).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_does_not_read_is_noticed_and_costs_no_more_than_a_bounded_queue() {
+    let (_gateway, _twilio, live, socket) = carrier_with("").await;
+    let mut notes = live.notes();
+
+    // Two hours of a call whose socket is held open and never read.
+    let warned = notes
+        .until(|what| matches!(what, Happening::Warned(warning) if warning.text.contains("does not read")));
+    assert!(tokio::time::timeout(Duration::from_secs(7_200), warned).await.unwrap().is_some());
+    live.hang_up().await;
+    let report = live.finished().await;
+
+    assert_eq!(report.end, End::CallerHungUp);
+    drop(socket);
+}

@@ -29,7 +29,8 @@ class ScriptedAudio(AudioInterface):
         self.pieces = pieces
         self.out_bytes = 0
         self.interruptions = 0
-        self.out_after_interruption = 0
+        self.late_bytes = 0
+        self.answers = None
         self.stopping = threading.Event()
         self.speak_now = threading.Event()
 
@@ -66,8 +67,9 @@ class ScriptedAudio(AudioInterface):
 
     def output(self, audio):
         self.out_bytes += len(audio)
-        if self.interruptions:
-            self.out_after_interruption += len(audio)
+        # Between the interruption and the next answer nothing may come through.
+        if self.interruptions and len(self.answers) == 1:
+            self.late_bytes += len(audio)
         self.speak_now.set()
 
     def interrupt(self):
@@ -92,6 +94,8 @@ def main():
 
     pieces = {"interruption": [(0.75, False), (1.0, True)], "turn": [(1.0, True)]}.get(scenario, [])
     audio = None if scenario == "text" else ScriptedAudio(pieces)
+    if audio is not None:
+        audio.answers = told["agent"]
     ended = threading.Event()
 
     def disconnected(details):
@@ -149,6 +153,7 @@ def main():
     if audio is not None:
         told["out_bytes"] = audio.out_bytes
         told["interruptions"] = audio.interruptions
+        told["late_bytes"] = audio.late_bytes
     print(json.dumps(told))
 
 

@@ -85,7 +85,8 @@ mod tests {
     use super::*;
 
     fn written(settings: &Twilio, base: &str, from: &str) -> String {
-        let params = Params::from_pairs([("CallSid", "CA1"), ("AccountSid", "AC1"), ("From", from), ("To", "+1415")]);
+        let params =
+            Params::from_pairs([("CallSid", "CA1"), ("AccountSid", "AC1"), ("From", from), ("To", "+1415")]);
         let call = InboundCall::read(&params).unwrap();
         let reservation = Reservation { id: CallId::mint(1, [0; 10]), token: "the-token".to_owned() };
         connect(settings, &Url::parse(base).unwrap(), &reservation, &call).unwrap().into_string()
@@ -95,7 +96,10 @@ mod tests {
     fn media_and_its_callback_go_to_the_address_that_was_called() {
         let document = written(&Twilio::default(), "https://voice.example.com/phone/", "+1");
 
-        assert!(document.contains(r#"url="wss://voice.example.com/phone/twilio/media-stream""#), "{document}");
+        assert!(
+            document.contains(r#"url="wss://voice.example.com/phone/twilio/media-stream""#),
+            "{document}"
+        );
         let callback = r#"statusCallback="https://voice.example.com/phone/webhooks/stream-status""#;
         assert!(document.contains(callback), "{document}");
         assert!(document.contains(r#"<Parameter name="token" value="the-token"/>"#), "{document}");
@@ -106,7 +110,8 @@ mod tests {
 
     #[test]
     fn what_a_caller_calls_itself_is_cut_and_escaped() {
-        let document = written(&Twilio::default(), "https://a.example", &format!("\"<é&>{}", "é".repeat(5_000)));
+        let document =
+            written(&Twilio::default(), "https://a.example", &format!("\"<é&>{}", "é".repeat(5_000)));
 
         let shown = format!("value=\"&quot;&lt;é&amp;&gt;{}\"", "é".repeat(VALUE_CHARS_MAX - 5));
         assert!(document.contains(&shown), "{document}");
@@ -114,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_happens_when_we_are_gone_is_the_operators_choice() {
-        let say = Twilio { when_gone: WhenGone::Say { text: "Sorry & goodbye".to_owned() }, ..Twilio::default() };
+        let say =
+            Twilio { when_gone: WhenGone::Say { text: "Sorry & goodbye".to_owned() }, ..Twilio::default() };
         let dial = Twilio {
             when_gone: WhenGone::Dial { number: "+14155550111".to_owned() },
             transfer_caller_id: Some("+14155550100".to_owned()),
@@ -124,7 +130,8 @@ mod tests {
         let said = written(&say, "https://a.example", "+1");
         assert!(said.ends_with("</Connect><Say>Sorry &amp; goodbye</Say><Hangup/></Response>"), "{said}");
         let dialled = written(&dial, "https://a.example", "+1");
-        let verb = r#"</Connect><Dial timeout="30" callerId="+14155550100"><Number>+14155550111</Number></Dial>"#;
+        let verb =
+            r#"</Connect><Dial timeout="30" callerId="+14155550100"><Number>+14155550111</Number></Dial>"#;
         assert!(dialled.contains(verb), "{dialled}");
     }
 
@@ -132,7 +139,10 @@ mod tests {
     fn nobody_is_left_in_silence() {
         for document in [busy(), closing(), trouble()] {
             let document = document.unwrap();
-            assert!(document.as_str().contains("<Say>") && document.as_str().contains("<Hangup/>"), "{document}");
+            assert!(
+                document.as_str().contains("<Say>") && document.as_str().contains("<Hangup/>"),
+                "{document}"
+            );
         }
     }
 }

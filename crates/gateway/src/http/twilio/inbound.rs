@@ -102,7 +102,9 @@ impl NotAdmitted {
             NotAdmitted::AddressTooOften | NotAdmitted::CallerTooOften => documents::busy(),
             NotAdmitted::NoBot => documents::trouble(),
             NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
-            NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => documents::busy(),
+            NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => {
+                documents::busy()
+            }
         }
     }
 }
@@ -115,10 +117,7 @@ fn admit(
     now: Instant,
 ) -> Result<Reservation, NotAdmitted> {
     let gateway = &reception.gateway;
-    reception
-        .calls_by_address
-        .admit(neighbourhood(client), now)
-        .map_err(|_| NotAdmitted::AddressTooOften)?;
+    reception.calls_by_address.admit(neighbourhood(client), now).map_err(|_| NotAdmitted::AddressTooOften)?;
     if let Some(caller) = caller(&call.from) {
         reception.calls_by_caller.admit(caller, now).map_err(|_| NotAdmitted::CallerTooOften)?;
     }
@@ -136,7 +135,12 @@ fn admit(
     Ok(reservation)
 }
 
-fn connect(reception: &Reception, base: Option<&Url>, reservation: &Reservation, call: &InboundCall) -> Answer {
+fn connect(
+    reception: &Reception,
+    base: Option<&Url>,
+    reservation: &Reservation,
+    call: &InboundCall,
+) -> Answer {
     let gateway = &reception.gateway;
     let written = match base {
         Some(base) => documents::connect(&gateway.config.carriers.twilio, base, reservation, call)
@@ -155,10 +159,14 @@ fn connect(reception: &Reception, base: Option<&Url>, reservation: &Reservation,
 
 /// By whom calls are counted; none for those who withhold their number.
 fn caller(from: &str) -> Option<String> {
-    let plain: String =
-        from.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '+')).take(CALLER_CHARS_MAX).collect();
+    let plain: String = from
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '+'))
+        .take(CALLER_CHARS_MAX)
+        .collect();
     let plain = plain.to_ascii_lowercase();
-    let is_identity = plain.contains(':') || (!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_identity =
+        plain.contains(':') || (!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
     (is_identity && !WITHHELD.contains(&plain.as_str())).then_some(plain)
 }
 

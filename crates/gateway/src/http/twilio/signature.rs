@@ -116,7 +116,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     fn ends(peer: &str, local: &str) -> Ends {
@@ -154,13 +157,19 @@ mod tests {
     #[test]
     fn every_token_of_the_account_opens_the_public_address() {
         let lab = Secret::new("lab");
-        let ways = || ways(&public(), &account(), Some(&lab), ends(FAR, "10.0.0.2:7900"), &headers(&[("host", "x")]));
+        let ways = || {
+            ways(&public(), &account(), Some(&lab), ends(FAR, "10.0.0.2:7900"), &headers(&[("host", "x")]))
+        };
 
         assert_eq!(bases(&ways()), ["https://voice.example.com/"]);
         assert!(enter(ways(), "present", "https://voice.example.com/in").is_ok());
         assert!(enter(ways(), "former", "https://voice.example.com/in").is_ok());
         let wrong = Err(NotLetIn::Signature(SignatureError::Mismatch));
-        assert_eq!(enter(ways(), "lab", "https://voice.example.com/in"), wrong, "it is for this machine alone");
+        assert_eq!(
+            enter(ways(), "lab", "https://voice.example.com/in"),
+            wrong,
+            "it is for this machine alone"
+        );
         assert_eq!(enter(ways(), "present", "https://x/in"), wrong, "the host header is anybody's");
     }
 
@@ -170,7 +179,10 @@ mod tests {
         let here = ends(HERE, "127.0.0.1:7900");
         let ways = |host| ways(&public(), &account(), Some(&lab), here, &headers(&[("host", host)]));
 
-        assert_eq!(enter(ways("localhost:7900"), "lab", "http://localhost:7900/in").unwrap(), "http://localhost:7900/");
+        assert_eq!(
+            enter(ways("localhost:7900"), "lab", "http://localhost:7900/in").unwrap(),
+            "http://localhost:7900/"
+        );
         assert_eq!(enter(ways("odd"), "lab", "http://127.0.0.1:7900/in").unwrap(), "http://127.0.0.1:7900/");
         // Through a tunnel on this machine, with a public address.
         let through = enter(ways("voice.example.com"), "present", "https://voice.example.com/in").unwrap();

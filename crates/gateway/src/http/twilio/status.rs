@@ -41,7 +41,12 @@ pub(super) async fn call_status(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .is_news(&report.call_sid, report.sequence_number);
-    debug!(carrier_call = report.call_sid, status = report.status.word(), is_news, "Twilio reports on a call");
+    debug!(
+        carrier_call = report.call_sid,
+        status = report.status.word(),
+        is_news,
+        "Twilio reports on a call"
+    );
     if is_news && report.status.is_over() {
         is_over(&reception, &report.call_sid, words(&report));
     }
@@ -90,17 +95,20 @@ pub(super) async fn stream_status(
     };
     let outcome = match &report.event {
         StreamEvent::Error { detail } => {
-            let call = gateway.switchboard.find_by_name(TWILIO, &report.call_sid).map(|live| live.id().to_string());
+            let call =
+                gateway.switchboard.find_by_name(TWILIO, &report.call_sid).map(|live| live.id().to_string());
             let detail: String = detail.chars().take(DETAIL_CHARS_MAX).collect();
-            warn!(call, carrier_call = report.call_sid, "Twilio reports an error of the media stream: {detail}");
+            warn!(
+                call,
+                carrier_call = report.call_sid,
+                "Twilio reports an error of the media stream: {detail}"
+            );
+            // If its media has not come, it will not come any more.
+            gateway.switchboard.cancel_reservation(TWILIO, &report.call_sid);
             "error"
         }
         StreamEvent::Started | StreamEvent::Stopped | StreamEvent::Unlisted(_) => "ok",
     };
-    if matches!(report.event, StreamEvent::Error { .. } | StreamEvent::Stopped) {
-        // Its media will not come any more, so nobody waits for it.
-        gateway.switchboard.cancel_reservation(TWILIO, &report.call_sid);
-    }
     metrics.webhook("stream_status", outcome);
     StatusCode::NO_CONTENT.into_response()
 }

@@ -1,0 +1,222 @@
+//! Many callers at once: progress while they talk, and a table of what they met with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lab::caller::Caller;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::ear::percentile;
+use super::screen::Screen;
+use super::story::{seconds, short};
+use super::{Asked, Dialling, End, Past, Telephone, Words, write_wav};
+
+/// All callers begin within this time, evenly, as a busy minute would bring them but faster.
+const RAMP: Duration = Duration::from_millis(1_500);
+
+/// Between two lines of progress where nobody sees them change.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two changes of a line that somebody looks at.
+const REDRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// What all callers have in common.
+pub(super) struct Round<'a> {
+    pub(super) asked: &'a Asked,
+    pub(super) caller: Caller,
+    pub(super) limit: Duration,
+    pub(super) hang_up: CancellationToken,
+}
+
+pub(super) async fn run(telephone: &Telephone, round: Round<'_>, screen: &Screen) -> Result<ExitCode, Words> {
+    let count = usize::from(round.asked.calls);
+    screen.line(&format!("{count} callers dial within {} s.", seconds(RAMP)));
+    let began = Instant::now();
+    let mut calls: FuturesUnordered<_> = (0..count)
+        .map(|number| {
+            let at = began + RAMP.mul_f64(number as f64 / count as f64);
+            let dialling = dialling(&round, number);
+            async move {
+                sleep_until(at).await;
+                Box::pin(telephone.call(number, dialling)).await
+            }
+        })
+        .collect();
+    let mut progress = interval(if screen.is_watched() { REDRAW_EVERY } else { PROGRESS_EVERY });
+    progress.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // The first one is due at once.
+    progress.tick().await;
+    let mut tally = Tally::default();
+    let mut heard = None;
+    while !calls.is_empty() {
+        tokio::select! {
+            Some(past) = calls.next() => heard = heard.or(tally.take(past)),
+            _ = progress.tick() => {
+                let words = tally.progress(began.elapsed(), count);
+                if screen.is_watched() { screen.status(words) } else { screen.line(&words) }
+            }
+        }
+    }
+    screen.close();
+    let lasted = began.elapsed();
+    if let (Some(out), Some(heard)) = (&round.asked.out, &heard) {
+        write_wav(out, heard)?;
+    }
+    if round.asked.json {
+        println!("{}", tally.json(lasted, count));
+    } else {
+        print!("{}", tally.text(lasted, count, round.asked.out.as_deref().filter(|_| heard.is_some())));
+    }
+    Ok(if tally.failed == 0 && tally.over > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn dialling(round: &Round<'_>, number: usize) -> Dialling {
+    // Nobody reads fifty stories at once.
+    let (notes, _) = mpsc::channel(1);
+    Dialling {
+        caller: Caller { seed: number as u64, ..round.caller.clone() },
+        limit: round.limit,
+        keep_sound: number == 0 && round.asked.out.is_some(),
+        hang_up: round.hang_up.clone(),
+        notes,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    over: usize,
+    busy: usize,
+    failed: usize,
+    /// How often each end came about, in words.
+    ends: BTreeMap<Words, usize>,
+    first_sounds: Vec<Duration>,
+    answers: Vec<Duration>,
+    silences: Vec<Duration>,
+}
+
+impl Tally {
+    /// Counts one call. Gives back its recording, if it has one.
+    fn take(&mut self, past: Past) -> Option<audio::Frame> {
+        let figures = past.ear.figures();
+        let words = match (&past.end, figures.first_sound) {
+            // A conversation in which nothing was said is none.
+            (End::Over { .. }, None) => {
+                self.failed += 1;
+                "The caller heard nothing.".to_owned()
+            }
+            (End::Over { words }, Some(_)) => {
+                self.over += 1;
+                words.clone()
+            }
+            (End::Busy { words }, _) => {
+                self.busy += 1;
+                words.clone()
+            }
+            (End::Failed { words }, _) => {
+                self.failed += 1;
+                words.clone()
+            }
+        };
+        *self.ends.entry(words).or_default() += 1;
+        self.first_sounds.extend(figures.first_sound);
+        self.answers.extend(figures.answers);
+        self.silences.extend(figures.silences);
+        (!past.heard.is_empty()).then_some(past.heard)
+    }
+
+    fn done(&self) -> usize {
+        self.over + self.busy + self.failed
+    }
+
+    fn progress(&self, lasted: Duration, count: usize) -> Words {
+        let bad = match (self.busy, self.failed) {
+            (0, 0) => String::new(),
+            (busy, failed) => format!(", {busy} found all lines busy, {failed} failed"),
+        };
+        format!("{:>6} s  {} of {count} calls are over{bad}", seconds(lasted), self.done())
+    }
+
+    fn rows(&self) -> [(&'static str, Vec<Duration>); 3] {
+        let sorted = |times: &[Duration]| {
+            let mut times = times.to_vec();
+            times.sort_unstable();
+            times
+        };
+        [
+            ("first sound", sorted(&self.first_sounds)),
+            ("answer", sorted(&self.answers)),
+            ("silence", sorted(&self.silences)),
+        ]
+    }
+
+    fn text(&self, lasted: Duration, count: usize, out: Option<&Path>) -> String {
+        let mut text = format!(
+            "\n{count} calls in {} s: {} conversations, {} found all lines busy, {} failed.\n\n",
+            seconds(lasted),
+            self.over,
+            self.busy,
+            self.failed
+        );
+        text.push_str(&format!(
+            "  {:<14}{:>8}{:>10}{:>10}{:>10}{:>10}\n",
+            "", "count", "p50", "p95", "p99", "worst"
+        ));
+        for (name, times) in self.rows() {
+            if times.is_empty() {
+                continue;
+            }
+            text.push_str(&format!("  {name:<14}{:>8}", times.len()));
+            for share in [0.5, 0.95, 0.99, 1.0] {
+                let value = percentile(&times, share).map(short).unwrap_or_default();
+                text.push_str(&format!("{value:>10}"));
+            }
+            text.push('\n');
+        }
+        text.push_str(
+            "\n  first sound: after the call was answered; answer: from the caller's last word to the agent's\n  \
+             first; silence: from the caller's first word over the agent. All at the caller's ear, to 20 ms.\n\n",
+        );
+        for (words, times) in &self.ends {
+            text.push_str(&format!("  {times:>4} × {words}\n"));
+        }
+        if let Some(out) = out {
+            text.push_str(&format!("\n  What the first caller heard is in {}.\n", out.display()));
+        }
+        text
+    }
+
+    fn json(&self, lasted: Duration, count: usize) -> Value {
+        let ms =
+            |time: Option<Duration>| time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let latencies: serde_json::Map<String, Value> = self
+            .rows()
+            .into_iter()
+            .map(|(name, times)| {
+                let figures = json!({
+                    "count": times.len(),
+                    "p50_ms": ms(percentile(&times, 0.5)),
+                    "p95_ms": ms(percentile(&times, 0.95)),
+                    "p99_ms": ms(percentile(&times, 0.99)),
+                    "worst_ms": ms(times.last().copied()),
+                });
+                (name.replace(' ', "_"), figures)
+            })
+            .collect();
+        json!({
+            "calls": count,
+            "duration_ms": ms(Some(lasted)),
+            "over": self.over,
+            "busy": self.busy,
+            "failed": self.failed,
+            "ends": self.ends,
+            "latencies": latencies,
+        })
+    }
+}
