@@ -123,6 +123,19 @@ impl Call {
         }
     }
 
+    /// Why the call is ending or has ended; not yet certain while the goodbye is being heard.
+    pub fn ending(&self) -> Option<&EndCause> {
+        match &self.phase {
+            Phase::Leaving(leaving) => Some(leaving.cause()),
+            Phase::Over(cause) => Some(cause),
+            Phase::Arriving
+            | Phase::Greeting
+            | Phase::Talking
+            | Phase::Holding(_)
+            | Phase::Transferring(_) => None,
+        }
+    }
+
     pub fn id(&self) -> CallId {
         self.core.plan.id
     }

@@ -30,6 +30,9 @@ const OUTSTANDING_MAX: usize = 64;
 /// The largest piece handed to the carrier at once.
 const PIECE_MAX: Duration = Duration::from_millis(100);
 
+/// So little in the queue is not a burst.
+const TRICKLE: Duration = Duration::from_millis(60);
+
 /// Whose sound it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Voice {
@@ -158,8 +161,9 @@ impl Playout {
         if self.queued == 0 || self.lead(now) >= self.lead_high {
             return None;
         }
-        // Hysteresis: once topped up, wait until the lead is low, so that pieces are few and large.
-        if self.lead(now) > self.lead_low {
+        // Hysteresis: once topped up, wait until the lead is low, so that pieces are few and large. Speech that comes in
+        // real time, a frame now and a frame then, gains nothing by waiting.
+        if self.lead(now) > self.lead_low && self.queued > self.rate.samples_in(TRICKLE) {
             return None;
         }
         Some(self.release_up_to(now, self.lead_high))

@@ -108,7 +108,7 @@ pub async fn receive(
     };
     let seat = started.and_then(|started| admit(&gateway, &entrance, &started).map(|seat| (seat, started)));
     match seat {
-        Ok((seat, started)) => run(gateway, seat, started, carrier, events).await,
+        Ok((seat, started)) => Box::pin(run(gateway, seat, started, carrier, events)).await,
         Err(turned_away) => {
             gateway.metrics.refused(turned_away.name());
             info!(reason = turned_away.name(), "a media socket was turned away: {turned_away}");
@@ -199,7 +199,7 @@ async fn run(
     let task = CallTask {
         gateway: Arc::clone(&gateway),
         seat,
-        call: Call::new(plan),
+        call: Box::new(Call::new(plan)),
         live: Arc::clone(&live),
         orders,
         carrier,
@@ -208,10 +208,11 @@ async fn run(
     };
     async {
         info!("call began");
-        let ended = std::panic::AssertUnwindSafe(task.run()).catch_unwind().await;
-        // The seat went with the task, so places and slots are free before the record says that the call is over.
+        let ended = std::panic::AssertUnwindSafe(Box::pin(task.run())).catch_unwind().await;
+        // The seat went with the task, so places and slots are free before the record says that the call is over. The
+        // record is there before the call leaves the list, so that it can always be found in one of them.
+        gateway.finished(&live, ended.ok().as_deref());
         drop(place);
-        gateway.finished(&live, ended.ok());
     }
     .instrument(span)
     .await;

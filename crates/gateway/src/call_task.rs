@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use call::{
-    AgentChoice, AgentEvent, Call, CarrierEvent, Command, ControlOutcome, DialAgent, Entry, Input, Moment,
-    Order, ToolOutcome,
+    AgentChoice, AgentEvent, Call, CarrierCommand, CarrierEvent, Command, ControlOutcome, DialAgent, Entry,
+    Input, Moment, Order, ToolOutcome,
 };
 use carriers::Control;
 use tokio::sync::mpsc;
@@ -41,7 +41,7 @@ const KEPT_EVENTS: usize = 8;
 pub struct CallTask {
     pub gateway: Arc<Gateway>,
     pub seat: Seat,
-    pub call: Call,
+    pub call: Box<Call>,
     pub live: Arc<LiveCall>,
     pub orders: mpsc::Receiver<Order>,
     pub carrier: CarrierSide,
@@ -53,7 +53,7 @@ pub struct CallTask {
 struct Running {
     gateway: Arc<Gateway>,
     seat: Seat,
-    call: Call,
+    call: Box<Call>,
     live: Arc<LiveCall>,
     orders: mpsc::Receiver<Order>,
     carrier: CarrierSide,
@@ -81,10 +81,10 @@ impl std::fmt::Debug for CallTask {
 
 impl CallTask {
     /// Runs the call to its end, and returns it for the record.
-    pub async fn run(self) -> Call {
+    pub async fn run(self) -> Box<Call> {
         let (report, outcomes) = mpsc::channel(OUTCOMES_MAX);
         let began = self.live.began();
-        let mut running = Running {
+        let mut running = Box::new(Running {
             gateway: self.gateway,
             seat: self.seat,
             call: self.call,
@@ -103,7 +103,7 @@ impl CallTask {
             armed: None,
             levels_at: began,
             renew_at: began + RENEW_EVERY,
-        };
+        });
         let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         running.carrier.welcome(running.seat.id);
         running.take_in_all();
@@ -185,6 +185,13 @@ impl Running {
         while let Some(command) = self.call.poll() {
             match command {
                 Command::ToCarrier(command) => {
+                    if let CarrierCommand::HangUp | CarrierCommand::Transfer { .. } | CarrierCommand::Close =
+                        command
+                        && let Some(end) = self.call.ending()
+                    {
+                        let end = end.clone();
+                        self.carrier.farewell(&end);
+                    }
                     match self.carrier.obey(&command) {
                         None => {}
                         Some(Asked::Control(control)) => self.control(control),
@@ -314,14 +321,10 @@ impl Running {
     }
 
     /// Closes both sides in order, within bounds.
-    async fn leave(mut self) -> Call {
+    async fn leave(mut self: Box<Self>) -> Box<Call> {
         self.tell_frames();
         if let Some(socket) = self.agent.release() {
             self.gateway.close_in_background(socket);
-        }
-        if let Some(end) = self.call.end() {
-            let end = end.clone();
-            self.carrier.farewell(&end);
         }
         self.carrier.close(1000, "");
         let ending = poll_fn(|cx| self.carrier.poll_end(cx));

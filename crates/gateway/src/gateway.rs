@@ -79,13 +79,12 @@ impl Gateway {
     }
 
     /// A call is over: its record is written, whatever became of its task.
-    pub fn finished(&self, live: &LiveCall, ended: Option<Call>) {
+    pub fn finished(&self, live: &LiveCall, ended: Option<&Call>) {
         let detail = "its task panicked; the log has the place";
         let end = ended
-            .as_ref()
             .and_then(|call| call.end().cloned())
             .unwrap_or_else(|| EndCause::Broken { detail: detail.into() });
-        let receipt = ended.as_ref().map(|call| call.receipt(Moment::START + live.began().elapsed()));
+        let receipt = ended.map(|call| call.receipt(Moment::START + live.began().elapsed()));
         live.set_end(end.clone());
         tracing::info!(cause = end.name(), "call ended: {}", end.words());
         // The record goes first: whoever hears of the end may ask for it at once.

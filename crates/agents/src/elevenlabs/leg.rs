@@ -6,8 +6,8 @@
 //! - *Say* goes as a `user_message` that asks for the sentence word for word: context alone would not make it speak.
 //! - *How much was heard* goes nowhere: the provider decides that by itself.
 //!
-//! An agent does not say when it has finished an answer. [`AgentEvent::AnswerEnded`] comes when the next one begins, or
-//! with the undocumented `agent_response_complete`, should the agent be set to send it.
+//! An agent does not say when it has finished an answer. [`AgentEvent::AnswerEnded`] comes when the text of the
+//! next one does, or with the undocumented `agent_response_complete`, should the agent be set to send it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -69,6 +69,13 @@ pub struct Leg {
     traced: VecDeque<String>,
     /// What we wrote in the caller's name, in case it comes back as a transcript.
     written: VecDeque<String>,
+}
+
+/// What shows that the agent says something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    ByText,
+    BySound,
 }
 
 #[derive(Debug)]
@@ -256,7 +263,7 @@ impl Leg {
         let Some(frame) = agent.read(audio.base64, answer) else {
             return false;
         };
-        self.begin_answer(answer, events);
+        self.begin_answer(answer, Begun::BySound, events);
         give_audio(answer, frame, events);
         true
     }
@@ -281,7 +288,7 @@ impl Leg {
                     return events.push(odd(Oddity::BeforeStart));
                 };
                 let (frame, oddity) = agent.read_what_is_sound(&audio_event.audio_base_64, answer);
-                self.begin_answer(answer, events);
+                self.begin_answer(answer, Begun::BySound, events);
                 give_audio(answer, frame, events);
                 events.extend(oddity.map(odd));
             }
@@ -299,7 +306,7 @@ impl Leg {
                 if self.is_muted(answer, outbox) {
                     return events.push(AgentEvent::Alive);
                 }
-                self.begin_answer(answer, events);
+                self.begin_answer(answer, Begun::ByText, events);
                 events.push(AgentEvent::Says { answer, text: bounded(agent_response_event.agent_response) });
             }
             FromAgent::Interruption { interruption_event } => {
@@ -458,11 +465,16 @@ impl Leg {
         event_id.map(AnswerId).or(self.answer).unwrap_or_default()
     }
 
-    fn begin_answer(&mut self, answer: AnswerId, events: &mut Vec<AgentEvent>) {
+    /// Text with a new number is a new answer. Sound with a new number may be the next piece of the same one: nothing
+    /// says that the pieces of an answer share a number.
+    fn begin_answer(&mut self, answer: AnswerId, by: Begun, events: &mut Vec<AgentEvent>) {
         if Some(answer) <= self.answer || Some(answer) <= self.interrupted {
             return;
         }
-        self.end_answer(events);
+        match by {
+            Begun::ByText => self.end_answer(events),
+            Begun::BySound => {}
+        }
         self.answer = Some(answer);
         self.answer_is_open = true;
     }

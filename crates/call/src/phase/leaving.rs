@@ -37,6 +37,10 @@ impl Leaving {
         Phase::Leaving(leaving)
     }
 
+    pub(crate) fn cause(&self) -> &EndCause {
+        &self.cause
+    }
+
     pub(super) fn step(self, core: &mut Core, now: Moment, happening: Happening) -> Phase {
         match happening {
             Happening::CarrierLeft(departure) => match self.stage {

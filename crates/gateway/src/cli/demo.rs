@@ -19,7 +19,7 @@ use lab::twilio::{CallReport, LiveCall};
 use tokio::time::{Instant, timeout};
 
 use super::dial::screen::Screen;
-use super::dial::write_wav;
+use super::dial::{Ear, Figures, write_wav};
 use super::runtime;
 use crate::records::CallRecord;
 use narration::Narration;
@@ -42,6 +42,8 @@ const RECORD_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 struct Played {
     report: CallReport,
+    /// What the call was like at the caller's ear.
+    figures: Figures,
     narration: Narration,
     record: Option<std::sync::Arc<CallRecord>>,
     sessions: Vec<lab::elevenlabs::SessionRecord>,
@@ -112,6 +114,7 @@ async fn play(stage: &Stage, screen: &Screen) -> Result<Played, String> {
         None => None,
     };
     Ok(Played {
+        figures: Ear::of(&report.heard, &report.spoken).figures(),
         report,
         narration,
         record,

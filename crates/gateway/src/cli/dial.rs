@@ -28,7 +28,7 @@ use url::Url;
 
 use super::{Given, runtime};
 use crate::config::Loaded;
-use ear::Ear;
+pub(super) use ear::{Ear, Figures};
 use live::Note;
 use place::Place;
 pub(super) use place::free_address;
@@ -235,6 +235,16 @@ fn complain(words: &str, code: ExitCode) -> ExitCode {
 
 async fn whole(asked: &Asked, loaded: &Loaded, says: &Frame) -> Result<ExitCode, Words> {
     let screen = Screen::new(asked.quiet, asked.json);
+    if let Some(folder) =
+        asked.out.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.is_dir()
+    {
+        // Better now than after the call.
+        return Err(format!(
+            "there is no folder {} to write to; make it, or choose another --out",
+            folder.display()
+        ));
+    }
     let place = Place::find(asked.url.as_ref(), asked.token.as_deref(), loaded, &screen).await?;
     let called = Box::pin(call_or_calls(asked, loaded, says, &place, &screen)).await;
     screen.close();
@@ -307,13 +317,15 @@ async fn one(
         None => None,
     };
     screen.close();
-    write_wav(&out, &past.heard)?;
+    let written = write_wav(&out, &past.heard);
     let summary = summary::Summary::new(&past, record.as_ref(), &told, &out, asked, place);
     if asked.json {
         println!("{}", summary.json());
     } else {
         print!("{}", summary.text());
     }
+    // The summary is worth having even so.
+    written?;
     Ok(match past.end {
         End::Over { .. } => ExitCode::SUCCESS,
         End::Busy { .. } | End::Failed { .. } => ExitCode::FAILURE,

@@ -82,14 +82,15 @@ impl CarrierSide {
 
     /// Does what the call asks; hands back what needs the carrier's own service, or how an order was carried out.
     pub fn obey(&mut self, command: &CarrierCommand) -> Option<Asked> {
-        if let CarrierCommand::Close = command {
-            self.socket.close(1000, "");
-        }
         let outbox = &mut self.socket.outbox;
         let obeyed = match &mut self.leg {
             CarrierLeg::Twilio(leg) => leg.write(command, outbox),
             CarrierLeg::Browser(leg) => leg.write(command, outbox),
         };
+        if let CarrierCommand::Close = command {
+            // After the leg has had its last word.
+            self.socket.close(1000, "");
+        }
         match (obeyed, command) {
             (Obeyed::ByControl(control), _) => Some(Asked::Control(control)),
             // Where the socket itself carries these orders, carrying them is all there is.

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod bare_carrier;
+mod cli;
 mod config;
 mod config_documents;
 mod doctor;
+mod gateway_process;
 mod http_api;
 mod http_page;
 mod http_twilio;
@@ -12,5 +14,11 @@ mod logs;
 mod outward;
 mod stage;
 mod withstand_agent;
+mod withstand_audio;
+mod withstand_capacity;
 mod withstand_carrier;
+mod withstand_goodbye;
+mod withstand_interruption;
+mod withstand_kill;
+mod withstand_panic;
 mod world;

@@ -103,7 +103,8 @@ async fn an_agent_that_allows_it_is_asked_to_leave_out_its_greeting() {
     call.hang_up().await;
     world.over(call).await;
 
-    let asked = &second.initiation.unwrap()["conversation_config_override"]["agent"]["first_message"];
+    let asked =
+        &second.initiation.as_ref().unwrap()["conversation_config_override"]["agent"]["first_message"];
     assert_eq!(asked, "");
     assert_eq!(second.answers.len(), 0, "so it said nothing before it was asked: {second:?}");
 }

@@ -73,10 +73,16 @@ fn understood(played: &Played) -> Check {
 fn interrupted(played: &Played, heard: Duration) -> Check {
     let times = played.narration.facts.iter().filter(|fact| matches!(fact, Fact::BargeIn { .. })).count();
     let cleared = played.report.count(|what| matches!(what, Happening::Cleared { .. }));
+    let silent_after = played.figures.silences.first();
+    let soon = silent_after.is_some_and(|time| *time < Duration::from_secs(1));
+    let cut = heard > Duration::from_millis(500) && heard < Duration::from_secs(4);
+    let silent = silent_after.map_or("never silent".to_owned(), |time| {
+        format!("silent {} after the caller's first word over it", short(*time))
+    });
     Check {
         what: "the caller interrupts",
-        is_met: times == 1 && cleared >= 1 && heard > Duration::from_millis(500) && heard < Duration::from_secs(4),
-        found: format!("the caller heard {} of the long answer", of(heard, plot::ANSWER)),
+        is_met: times == 1 && cleared >= 1 && cut && soon,
+        found: format!("the caller heard {} of the long answer; {silent}", of(heard, plot::ANSWER)),
     }
 }
 
@@ -164,5 +170,63 @@ fn left_nothing(played: &Played) -> Check {
             "{calls} calls live, {slots} agent slots held, {}",
             if played.record.is_some() { "one record written" } else { "and no record written" }
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use audio::{Frame, Rate};
+    use lab::twilio::{CallReport, End, MediaSums};
+
+    use super::*;
+    use crate::cli::demo::Narration;
+    use crate::cli::dial::{Ear, screen::Screen};
+
+    /// A call in which nothing but `heard` came about.
+    fn played(heard: Frame) -> Played {
+        Played {
+            figures: Ear::of(&heard, &heard).figures(),
+            report: CallReport {
+                call_sid: String::new(),
+                stream_sids: Vec::new(),
+                spoken: heard.clone(),
+                heard,
+                media: MediaSums::default(),
+                timeline: Vec::new(),
+                notes_dropped: 0,
+                warnings: Vec::new(),
+                verbs: Vec::new(),
+                end: End::CallerHungUp,
+            },
+            narration: Narration::new(&Screen::new(true, false), tokio::time::Instant::now()),
+            record: None,
+            sessions: Vec::new(),
+            tool_requests: Vec::new(),
+            left_over: (1, 0),
+        }
+    }
+
+    fn met(played: &Played) -> Vec<&'static str> {
+        all(played).into_iter().filter(|check| check.is_met).map(|check| check.what).collect()
+    }
+
+    #[test]
+    fn a_call_in_which_nothing_happens_shows_nothing() {
+        let silence = played(Frame::silence(Rate::Hz8000, Duration::from_secs(2)));
+
+        assert_eq!(met(&silence), ["both protocols are kept"]);
+    }
+
+    #[test]
+    fn a_greeting_counts_once() {
+        let once = voice::speech(plot::GREETING, Rate::Hz8000).samples;
+        let pause = vec![0; 4_000];
+        let twice = [once.clone(), pause.clone(), once.clone()].concat();
+
+        let whole =
+            |samples| met(&played(Frame::new(Rate::Hz8000, samples))).contains(&"the agent greets, once");
+        assert!(whole([once.clone(), pause].concat()));
+        assert!(!whole(twice));
+        assert!(!whole(once[..3_000].to_vec()));
     }
 }

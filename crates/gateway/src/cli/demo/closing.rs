@@ -11,7 +11,8 @@ use crate::cli::dial::screen::Screen;
 use crate::cli::dial::story::{millis, seconds};
 
 pub(super) fn print(screen: &Screen, played: &Played, shown: &[Check], out: &Path) {
-    screen.line("\nWhat was shown:\n");
+    screen.line("\nWhat was shown:");
+    screen.blank();
     for check in shown {
         let mark = if check.is_met { "✓" } else { "✗" };
         screen.row(&format!("  {mark} {}", check.what), 40, &check.found);
@@ -19,7 +20,8 @@ pub(super) fn print(screen: &Screen, played: &Played, shown: &[Check], out: &Pat
     let receipt: Option<Receipt> =
         played.record.as_ref().and_then(|record| serde_json::from_value(record.receipt.clone()).ok());
     if let Some(receipt) = &receipt {
-        screen.line("\nThe gateway's receipt:\n");
+        screen.line("\nThe gateway's receipt:");
+        screen.blank();
         for (name, words) in rows(receipt) {
             screen.row(&format!("  {name}"), 18, &words);
         }
@@ -48,23 +50,36 @@ fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
     vec![
         ("end", receipt.end.words()),
         ("duration", format!("{} s", ms(receipt.duration_ms))),
-        ("turns", format!(
-            "{} of the caller, {} of the agent, {} of them interrupted",
-            tally.caller_turns, tally.agent_turns, tally.interrupted_turns
-        )),
-        ("agent ready", format!(
-            "{} after dialling; {} dialled, {} lost",
-            or_none(receipt.agent_ready_ms), times(tally.agent_dials), times(tally.agent_losses)
-        )),
+        (
+            "turns",
+            format!(
+                "{} of the caller, {} of the agent, {} of them interrupted",
+                tally.caller_turns, tally.agent_turns, tally.interrupted_turns
+            ),
+        ),
+        (
+            "agent ready",
+            format!(
+                "{} after dialling; {} dialled, {} lost",
+                or_none(receipt.agent_ready_ms),
+                times(tally.agent_dials),
+                times(tally.agent_losses)
+            ),
+        ),
         ("first sound", or_none(receipt.first_sound_ms)),
-        ("answers", list(&receipt.answer_ms)),
-        ("silence", format!("{} after the order, {} interrupted", list(&receipt.silence_ms), times(tally.barge_ins))),
-        ("agent's speech", format!(
-            "{} s came, {} s were sent to the caller, {} s were heard",
-            ms(tally.agent_ms), ms(tally.sent_ms), ms(tally.heard_ms)
-        )),
+        ("answers", format!("{} after the caller's last word", list(&receipt.answer_ms))),
+        ("interrupted", times(tally.barge_ins)),
+        (
+            "agent's speech",
+            format!(
+                "{} s came, {} s were sent to the caller, {} s were heard",
+                ms(tally.agent_ms),
+                ms(tally.sent_ms),
+                ms(tally.heard_ms)
+            ),
+        ),
         ("frames", format!("{} from the caller, {} to the caller", tally.frames_in, tally.frames_out)),
-        ("tools", format!("{}", tally.tools)),
+        ("tools", format!("called {}", times(tally.tools))),
     ]
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Narration {
     pub(super) end: Option<EndCause>,
     utterances: usize,
     agent_is_away: bool,
+    agent_was_lost: bool,
     told_first_sound: bool,
 }
 
@@ -41,6 +42,7 @@ impl Narration {
             end: None,
             utterances: 0,
             agent_is_away: false,
+            agent_was_lost: false,
             told_first_sound: false,
         }
     }
@@ -114,12 +116,14 @@ impl Narration {
                     (1, _) => format!("The caller asks: “{}”", plot::QUESTION),
                     (2, _) => format!("The caller speaks over the agent: “{}”", plot::INTERRUPTION),
                     (_, true) => format!("The caller speaks while no agent is there: “{}”", plot::REQUEST),
-                    (_, false) => format!("The caller repeats: “{}”", plot::REQUEST),
+                    (_, false) => format!("The caller says: “{}”", plot::REQUEST),
                 };
                 self.say(&words);
             }
             Happening::Redirected => {
-                self.say("The gateway's order arrives at Twilio's REST interface: dial that number for this call.");
+                self.say(
+                    "The gateway's order arrives at Twilio's REST interface: dial that number for this call.",
+                );
             }
             Happening::Dialled { numbers, outcome } => {
                 let how = if outcome == "completed" { "and a person answers" } else { outcome };
@@ -162,12 +166,17 @@ impl Narration {
                     millis(*waited_ms)
                 ));
             }
-            Fact::AnswerStarted { waited_ms: Some(ms), .. } if self.told_first_sound => {
-                self.say(&format!("The agent begins to answer, {} after the caller's last word.", millis(*ms)));
-            }
-            Fact::AnswerStarted { .. } if !self.told_first_sound => {
+            Fact::AnswerStarted { waited_ms, .. } => {
+                let text = stage.last_answer().map_or(".".to_owned(), |text| format!(": “{text}”"));
+                let words = match waited_ms {
+                    _ if !self.told_first_sound => format!("The caller hears the agent{text}"),
+                    Some(ms) => {
+                        format!("The agent answers, {} after the caller's last word{text}", millis(*ms))
+                    }
+                    None => format!("The agent goes on{text}"),
+                };
                 self.told_first_sound = true;
-                self.say("The caller hears the agent's first sound.");
+                self.say(&words);
             }
             Fact::Turn { turn } => self.turn(turn),
             Fact::BargeIn { heard_ms, dropped_ms, .. } => self.say(&format!(
@@ -179,7 +188,9 @@ impl Narration {
                 self.say(&format!("Twilio confirms after {} that its queue is empty.", millis(*waited_ms)));
             }
             Fact::ToolCalled { name, .. } if name == plot::TOOL => {
-                self.say(&format!("The agent calls the tool {name}; the gateway posts it to the tool's address."));
+                self.say(&format!(
+                    "The agent calls the tool {name}; the gateway posts it to the tool's address."
+                ));
             }
             Fact::ToolCalled { name, .. } => self.say(&format!("The agent calls {name}.")),
             Fact::ToolAnswered { name, is_error, took_ms, .. } if name == plot::TOOL => {
@@ -187,16 +198,18 @@ impl Narration {
                 self.say(&format!("The tool {how} after {}, and the agent is told.", millis(*took_ms)));
             }
             Fact::AgentLost { departure } if departure.cause != AgentLeft::Finished => {
-                self.agent_is_away = true;
+                (self.agent_is_away, self.agent_was_lost) = (true, true);
+                // The provider's name for the conversation is for the log.
+                let detail = departure.detail.split(" [").next().unwrap_or_default();
                 self.say(&format!(
-                    "The connection to the agent breaks: {}. The caller stays on the line and hears a soft noise.",
-                    departure.detail.trim_end_matches('.')
+                    "At this moment the connection to the agent breaks: {}. The caller stays on the line and hears a soft noise.",
+                    detail.trim_end_matches('.')
                 ));
             }
             Fact::AgentDialled { attempt, .. } if *attempt > 1 => {
                 self.say("The gateway dials ElevenLabs again.");
             }
-            Fact::HeldAudioDelivered { chunks } => self.say(&format!(
+            Fact::HeldAudioDelivered { chunks } if self.agent_was_lost => self.say(&format!(
                 "It also hears what the caller said meanwhile: {} s that were kept.",
                 seconds(Duration::from_millis(20) * u32::try_from(*chunks).unwrap_or(u32::MAX))
             )),
@@ -211,14 +224,14 @@ impl Narration {
     }
 
     fn turn(&self, turn: &Turn) {
-        let words = match (turn.side, &turn.meant) {
-            (Side::Caller, _) => format!("ElevenLabs has understood: “{}”", turn.text),
+        match (turn.side, &turn.meant) {
+            (Side::Caller, _) => self.say(&format!("ElevenLabs has understood: “{}”", turn.text)),
             (Side::Agent, Some(meant)) if turn.interrupted => {
                 let rest = meant.strip_prefix(turn.text.as_str()).unwrap_or(meant).trim();
-                format!("The transcript keeps what was heard, “{}”, and not “{rest}”", turn.text)
+                self.say(&format!("The transcript keeps what was heard, “{}”, and not “{rest}”", turn.text));
             }
-            (Side::Agent, _) => format!("The agent has said: “{}”", turn.text),
-        };
-        self.say(&words);
+            // Told when it began.
+            (Side::Agent, _) => {}
+        }
     }
 }

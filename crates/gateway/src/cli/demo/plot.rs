@@ -48,7 +48,8 @@ pub(super) fn first_session() -> AgentDoc {
 
 /// The agent after that. It would greet again, if it were let.
 pub(super) fn second_session() -> AgentDoc {
-    let transfer = ToolCall::named("transfer_to_number", json!({"number": PERSON, "reason": "wants a person"}));
+    let transfer =
+        ToolCall::named("transfer_to_number", json!({"number": PERSON, "reason": "wants a person"}));
     agent(vec![Turn::acting(REQUEST, vec![Act::Say(ANNOUNCEMENT.into()), Act::Tool(transfer)])])
 }
 
@@ -119,7 +120,10 @@ mod tests {
         let request = behind_the_first_pause(&whole);
 
         let left_out = whole.duration() - request.duration();
-        assert!(left_out > Duration::from_millis(600) && left_out < Duration::from_millis(1_600), "{left_out:?}");
+        assert!(
+            left_out > Duration::from_millis(600) && left_out < Duration::from_millis(1_600),
+            "{left_out:?}"
+        );
         assert!(request.duration() > Duration::from_millis(1_200));
     }
 }

@@ -72,11 +72,14 @@ impl Stage {
     }
 
     pub(super) fn introduce(&self, screen: &Screen) {
-        screen.line("One call with everything in it, on this machine alone. No account is used.\n");
-        screen.line(&format!("  the gateway              {}", self.serving.address));
-        screen.line(&format!("  an emulated Twilio       {}", self.twilio.base_url()));
-        screen.line(&format!("  an emulated ElevenLabs   {}", self.elevenlabs.base_url()));
-        screen.line(&format!("  a tool of the bot        {}\n", self.tool.url));
+        screen.line("One call with everything in it, on this machine alone. No account is used.");
+        screen.blank();
+        let row = |name: &str, address: &str| screen.row(&format!("  {name}"), 27, address);
+        row("the gateway", &format!("http://{}", self.serving.address));
+        row("an emulated Twilio", &self.twilio.base_url());
+        row("an emulated ElevenLabs", &self.elevenlabs.base_url());
+        row("a tool of the bot", &self.tool.url);
+        screen.blank();
     }
 
     pub(super) fn gateway(&self) -> &Arc<Gateway> {
@@ -97,6 +100,15 @@ impl Stage {
     /// From now on the agent is as it shall be when it is called back.
     pub(super) fn second_session(&self) {
         self.elevenlabs.set_agent(plot::second_session());
+    }
+
+    /// What the agent has said last.
+    pub(super) fn last_answer(&self) -> Option<String> {
+        self.elevenlabs
+            .sessions()
+            .last()
+            .and_then(|session| session.answers.last())
+            .map(|answer| answer.text.clone())
     }
 
     pub(super) fn sessions(&self) -> Vec<SessionRecord> {
@@ -177,9 +189,8 @@ impl Tool {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/{}", listener.local_addr()?, plot::TOOL);
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let router = Router::new()
-            .route(&format!("/{}", plot::TOOL), post(look_up))
-            .with_state(Arc::clone(&requests));
+        let router =
+            Router::new().route(&format!("/{}", plot::TOOL), post(look_up)).with_state(Arc::clone(&requests));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         tokio::spawn(async move {

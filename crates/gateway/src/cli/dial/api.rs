@@ -12,7 +12,7 @@ use wire::Secret;
 
 use super::Words;
 use super::place::below;
-use crate::outward::{base_client, host_of, of_reqwest, read_reply};
+use crate::outward::{OutwardError, base_client, host_of, of_reqwest, read_reply};
 
 /// A gateway on this machine or in the next data centre answers sooner.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -130,6 +130,7 @@ impl Api {
         };
         let reply = match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
             Ok(Ok(reply)) => reply,
+            Ok(Err(OutwardError::Unreachable { words, .. })) => return Err(Trouble::Unreachable(words)),
             Ok(Err(error)) => return Err(Trouble::Unreachable(error.to_string())),
             Err(_) => return Err(Trouble::Unreachable("no answer in time".to_owned())),
         };

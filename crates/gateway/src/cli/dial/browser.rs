@@ -379,6 +379,7 @@ fn in_words(cause: &str) -> Words {
     match cause {
         "caller_hung_up" => "The caller hung up.",
         "agent_hung_up" => "The agent ended the call.",
+        "hung_up" | "closed" => "The other side hung up.",
         "transferred" => "The caller was handed over.",
         "operator_hung_up" => "The call was ended from the console or the API.",
         "agent_unavailable" => "No agent could be had.",

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use audio::Frame;
 use audio::level::{Level, SILENCE_DBFS, rms_dbfs};
 
 use super::caller::TICK;
@@ -27,7 +28,7 @@ const SILENCED_TICKS_MAX: usize = 100;
 
 /// Levels of both directions, tick by tick.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ear {
+pub(in crate::cli) struct Ear {
     heard: Vec<f32>,
     spoken: Vec<f32>,
     peak_dbfs: Option<f32>,
@@ -35,22 +36,32 @@ pub(super) struct Ear {
 
 /// What they amount to.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Figures {
+pub(in crate::cli) struct Figures {
     /// From the answer of the call to the first sound of the agent.
-    pub(super) first_sound: Option<Duration>,
+    pub(in crate::cli) first_sound: Option<Duration>,
     /// From the caller's last word to the agent's first, each time.
-    pub(super) answers: Vec<Duration>,
+    pub(in crate::cli) answers: Vec<Duration>,
     /// From the caller's first word over the agent to silence, each time.
-    pub(super) silences: Vec<Duration>,
-    pub(super) heard_for: Duration,
+    pub(in crate::cli) silences: Vec<Duration>,
+    pub(in crate::cli) heard_for: Duration,
     /// Mean level of what was heard while something was.
-    pub(super) level_dbfs: Option<f32>,
-    pub(super) peak_dbfs: Option<f32>,
+    pub(in crate::cli) level_dbfs: Option<f32>,
+    pub(in crate::cli) peak_dbfs: Option<f32>,
 }
 
 impl Ear {
+    /// Of two recordings that began at the same moment.
+    pub(in crate::cli) fn of(heard: &Frame, spoken: &Frame) -> Ear {
+        let mut ear = Ear::default();
+        let [of_heard, of_spoken] = [heard, spoken].map(|frame| frame.rate.samples_in(TICK) as usize);
+        for (heard, spoken) in heard.samples.chunks(of_heard).zip(spoken.samples.chunks(of_spoken)) {
+            ear.tick(heard, spoken);
+        }
+        ear
+    }
+
     /// 20 ms in which this was heard and that was said.
-    pub(super) fn tick(&mut self, heard: &[i16], spoken: &[i16]) {
+    pub(in crate::cli) fn tick(&mut self, heard: &[i16], spoken: &[i16]) {
         let level = Level::of(heard);
         self.heard.push(level.rms_dbfs);
         self.spoken.push(rms_dbfs(spoken));
@@ -59,7 +70,7 @@ impl Ear {
         }
     }
 
-    pub(super) fn figures(&self) -> Figures {
+    pub(in crate::cli) fn figures(&self) -> Figures {
         let agent = stretches(&self.heard, AGENT_PAUSE_TICKS);
         let caller = stretches(&self.spoken, CALLER_PAUSE_TICKS);
         let mut figures = Figures {
@@ -114,7 +125,7 @@ fn stretches(levels: &[f32], pause: usize) -> Vec<(usize, usize)> {
 }
 
 /// The value below which this share of the values lies.
-pub(super) fn percentile(sorted: &[Duration], share: f64) -> Option<Duration> {
+pub(in crate::cli) fn percentile(sorted: &[Duration], share: f64) -> Option<Duration> {
     let last = sorted.len().checked_sub(1)?;
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1).min(last)).copied()

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::ear::percentile;
 use super::screen::Screen;
 use super::story::{seconds, short};
+use super::summary::upper_first;
 use super::{Asked, Dialling, End, Past, Telephone, Words, write_wav};
 
 /// All callers begin within this time, evenly, as a busy minute would bring them but faster.
@@ -60,7 +61,7 @@ pub(super) async fn run(telephone: &Telephone, round: Round<'_>, screen: &Screen
             Some(past) = calls.next() => heard = heard.or(tally.take(past)),
             _ = progress.tick() => {
                 let words = tally.progress(began.elapsed(), count);
-                if screen.is_watched() { screen.status(words) } else { screen.line(&words) }
+                screen.progress(began.elapsed(), &words);
             }
         }
     }
@@ -136,11 +137,16 @@ impl Tally {
     }
 
     fn progress(&self, lasted: Duration, count: usize) -> Words {
-        let bad = match (self.busy, self.failed) {
-            (0, 0) => String::new(),
-            (busy, failed) => format!(", {busy} found all lines busy, {failed} failed"),
-        };
-        format!("{:>6} s  {} of {count} calls are over{bad}", seconds(lasted), self.done())
+        let dialled = (count as f64 * lasted.as_secs_f64() / RAMP.as_secs_f64()).ceil() as usize;
+        let talking = dialled.min(count).saturating_sub(self.done());
+        let mut words = format!("{talking} of {count} callers talk, {} are done", self.over);
+        if self.busy > 0 {
+            words.push_str(&format!(", {} found all lines busy", self.busy));
+        }
+        if self.failed > 0 {
+            words.push_str(&format!(", {} failed", self.failed));
+        }
+        words
     }
 
     fn rows(&self) -> [(&'static str, Vec<Duration>); 3] {
@@ -184,7 +190,7 @@ impl Tally {
              first; silence: from the caller's first word over the agent. All at the caller's ear, to 20 ms.\n\n",
         );
         for (words, times) in &self.ends {
-            text.push_str(&format!("  {times:>4} × {words}\n"));
+            text.push_str(&format!("  {times:>4} × {}\n", upper_first(words)));
         }
         if let Some(out) = out {
             text.push_str(&format!("\n  What the first caller heard is in {}.\n", out.display()));

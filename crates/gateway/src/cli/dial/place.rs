@@ -49,19 +49,20 @@ impl Place {
             None => (here(config.server.listen)?, true),
         };
         let api = Api::new(&url, token.clone(), &tls)?;
+        let shown = url.as_str().trim_end_matches('/');
         match api.status().await {
             Err(Trouble::Unreachable(_)) if may_start => {
                 screen.line(&format!(
-                    "No gateway runs at {url}, so one is started for this call, with the same configuration."
+                    "No gateway runs at {shown}, so one is started for this call, with the same configuration."
                 ));
                 Place::start(config.clone(), token).await
             }
             Err(Trouble::Unreachable(why)) => Err(format!(
-                "nothing answers at {url} ({why}); start a gateway there with `trunkline`, or leave out --url and one \
+                "nothing answers at {shown} ({why}); start a gateway there with `trunkline`, or leave out --url and one \
                  is started for the call"
             )),
             Err(Trouble::Unauthorised) => Err(format!(
-                "the gateway at {url} {} token; give it with --token, or set TRUNKLINE__SERVER__API_TOKEN",
+                "the gateway at {shown} {} token; give it with --token, or set TRUNKLINE__SERVER__API_TOKEN",
                 if token.is_some() { "does not accept this API" } else { "wants its API" }
             )),
             // A gateway that does not tell its status may still take calls; if it does not, the call will say why.

@@ -51,6 +51,10 @@ impl Screen {
         self.print(&wrapped(words, 0));
     }
 
+    pub(in crate::cli) fn blank(&self) {
+        self.print("");
+    }
+
     /// A line of the story.
     pub(in crate::cli) fn told(&self, at: Duration, who: Who, words: &str) {
         self.print(&format!("{:>6} s  {:<8}  {}", seconds(at), who.name(), wrapped(words, INDENT)));
@@ -98,11 +102,14 @@ impl Screen {
         self.bar.is_some()
     }
 
-    /// A line that changes in place, where somebody looks.
-    pub(in crate::cli) fn status(&self, words: String) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(words);
-            bar.tick();
+    /// How far things are: in place where somebody looks, line by line otherwise.
+    pub(in crate::cli) fn progress(&self, at: Duration, words: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("{:>6} s  {words}", seconds(at)));
+                bar.tick();
+            }
+            None => self.at(at, words),
         }
     }
 

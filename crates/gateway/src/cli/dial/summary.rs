@@ -168,7 +168,7 @@ fn list(times: &[Duration]) -> Words {
     times.iter().map(|time| short(*time)).collect::<Vec<_>>().join(", ")
 }
 
-fn upper_first(words: &str) -> Words {
+pub(super) fn upper_first(words: &str) -> Words {
     let mut chars = words.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest = chars.as_str();

@@ -10,7 +10,6 @@ use reqwest::header::CONTENT_TYPE;
 use tokio::time::{Instant, sleep_until};
 use wire::Secret;
 
-use super::caller::TICK;
 use super::ear::Ear;
 use super::live::{Happened, Teller};
 use super::place::{Place, below};
@@ -225,11 +224,7 @@ fn told(what: Happening, id: Option<&str>) -> Vec<Happened> {
 }
 
 fn past(id: Option<String>, report: CallReport, keep_sound: bool) -> Past {
-    let mut ear = Ear::default();
-    let tick = report.heard.rate.samples_in(TICK) as usize;
-    for (heard, spoken) in report.heard.samples.chunks(tick).zip(report.spoken.samples.chunks(tick)) {
-        ear.tick(heard, spoken);
-    }
+    let ear = Ear::of(&report.heard, &report.spoken);
     let end = end(&report);
     let lasted = report.heard.duration();
     let mut heard = report.heard;
@@ -266,7 +261,7 @@ fn end(report: &CallReport) -> End {
     let words = |words: &str| words.to_owned();
     match &report.end {
         Ended::HungUpByTwiml | Ended::OutOfVerbs | Ended::CompletedByRest if was_connected => {
-            End::Over { words: words("The gateway ended the call.") }
+            End::Over { words: words("The other side hung up.") }
         }
         Ended::CallerHungUp if was_connected => End::Over { words: words("The caller hung up.") },
         Ended::CallerHungUp => End::Failed { words: words("hung up before the call was answered") },
