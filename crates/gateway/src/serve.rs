@@ -30,6 +30,9 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(20);
 /// The longest wait for records to reach the disk at the end.
 const RECORDS_WITHIN: Duration = Duration::from_secs(10);
 
+/// Between two looks at how late the media threads are.
+const LAG_EVERY: Duration = Duration::from_secs(1);
+
 /// Why a gateway did not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -104,6 +107,9 @@ pub async fn start(
         lab_token,
     });
     let stop = CancellationToken::new();
+    for thread in gateway.media.threads() {
+        thread.handle().spawn(watch_lag(Arc::clone(&gateway.metrics), stop.clone()));
+    }
     tokio::spawn({
         let (gateway, stop) = (Arc::clone(&gateway), stop.clone());
         async move {
@@ -138,6 +144,17 @@ impl Serving {
         let _ = tokio::time::timeout(Duration::from_secs(3), gateway.tasks.wait()).await;
         let records_written = gateway.records.flush(RECORDS_WITHIN).await;
         Stopped { abandoned, tasks_left: gateway.tasks.len(), records_written }
+    }
+}
+
+/// How late a media thread wakes up: the first figure to grow when a machine has too many calls.
+async fn watch_lag(metrics: Arc<Metrics>, stop: CancellationToken) {
+    loop {
+        let due = tokio::time::Instant::now() + LAG_EVERY;
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => metrics.performance.loop_lag.record(due.elapsed()),
+            () = stop.cancelled() => return,
+        }
     }
 }
 

@@ -64,6 +64,10 @@ impl MediaThreads {
         idlest.unwrap_or(&self.threads[0])
     }
 
+    pub fn threads(&self) -> &[MediaThread] {
+        &self.threads
+    }
+
     /// Stops the threads and waits for them. Calls that still run are dropped where they stand.
     pub fn stop(mut self) {
         self.stop.cancel();

@@ -20,8 +20,8 @@ use lab::twilio::Twilio;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::sync::mpsc;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
 use wire::Secret;
 
 use crate::withstand_kill::config;

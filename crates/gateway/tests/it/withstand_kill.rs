@@ -9,7 +9,7 @@ use std::time::Duration;
 use call::Fact;
 use futures_util::future::join_all;
 use gateway::config::{AgentKind, Bot, Config, Line};
-use lab::caller::Caller;
+use lab::caller::{Caller, Step};
 use lab::elevenlabs::{Act, AgentDoc, ElevenLabs};
 use lab::faults::{Faults, Garbage, What, When};
 use lab::twilio::{Happening, How, LiveCall, Notes, PlacedCall, StatusCallback, Twilio};
@@ -141,7 +141,9 @@ async fn two_hundred_calls_killed_at_random_leave_nothing_behind() {
     platform.shut_down().await;
     network.shut_down().await;
     gateway
-        .holds("no task and no socket beside the listener", |now| now.tasks == 0 && now.sockets == fresh.sockets)
+        .holds("no task and no socket beside the listener", |now| {
+            now.tasks == 0 && now.sockets == fresh.sockets
+        })
         .await;
     let (stopped, records) = gateway.down().await;
     assert_eq!(stopped, (0, 0, true));
@@ -151,7 +153,8 @@ async fn two_hundred_calls_killed_at_random_leave_nothing_behind() {
     assert_eq!((last.calls_started, last.calls_ended), (records.len() as u64, records.len() as u64));
     assert!(records.len() >= CALLS_AT_ONCE * ROUNDS * 3 / 4, "{} calls came to be", records.len());
     for record in &records {
-        let ends: Vec<_> = record.ledger.iter().filter(|entry| matches!(entry.fact, Fact::Ended { .. })).collect();
+        let ends: Vec<_> =
+            record.ledger.iter().filter(|entry| matches!(entry.fact, Fact::Ended { .. })).collect();
         assert_eq!(ends.len(), 1, "one cause: {record:#?}");
         assert_eq!(ends[0].fact, Fact::Ended { end: record.end.clone() });
         assert_ne!(record.end.name(), "broken", "{record:#?}");
@@ -181,7 +184,8 @@ async fn live(network: &Twilio, platform: &ElevenLabs, gateway: &GatewayProcess,
             events: vec!["completed".into()],
             out_of_order: false,
         }),
-        caller: Caller { noise_dbfs: Some(-40.0), ..Caller::silent() },
+        // Keys all along, so that something always happens, whatever becomes of the agent.
+        caller: Caller { noise_dbfs: Some(-40.0), ..Caller::with_steps(vec![Step::Press("5".repeat(200))]) },
         faults: carrier_fault(fate.way),
         ..PlacedCall::default()
     });
@@ -260,7 +264,11 @@ fn carrier_fault(way: Way) -> Faults {
         }
         Way::CarrierReadsSlowly => Faults::one(When::Always, What::SlowReader(Duration::from_millis(200))),
         Way::CarrierDoublesAndSwaps => Faults {
-            list: vec![(When::Always, What::Duplicate), (When::Always, What::LoseMark), (When::AfterMessages(9), What::OutOfOrder)],
+            list: vec![
+                (When::Always, What::Duplicate),
+                (When::Always, What::LoseMark),
+                (When::AfterMessages(9), What::OutOfOrder),
+            ],
             seed: 1,
         },
         _ => Faults::none(),

@@ -23,6 +23,10 @@ const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// One event is at most this long.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
+/// How often and how far apart a call that has just begun is asked for.
+const BEGIN_ATTEMPTS: u32 = 10;
+const BEGIN_PAUSE: Duration = Duration::from_millis(50);
+
 /// How often and how far apart the record of a call that has just ended is asked for.
 const RECORD_ATTEMPTS: u32 = 20;
 const RECORD_PAUSE: Duration = Duration::from_millis(100);
@@ -90,8 +94,16 @@ impl Api {
         self.get("api/v1/status").await
     }
 
+    /// A call that has just begun. Its media may stand a moment before the gateway lists it.
     pub(super) async fn call(&self, id: &str) -> Option<Record> {
-        self.get(&format!("api/v1/calls/{id}")).await.ok()
+        for _ in 0..BEGIN_ATTEMPTS {
+            match self.get(&format!("api/v1/calls/{id}")).await {
+                Ok(record) => return Some(record),
+                Err(Trouble::Other(_)) => tokio::time::sleep(BEGIN_PAUSE).await,
+                Err(Trouble::Unauthorised | Trouble::Unreachable(_)) => return None,
+            }
+        }
+        None
     }
 
     /// The account of a call that has just ended.

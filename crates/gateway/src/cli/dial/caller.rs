@@ -18,7 +18,7 @@ const WAV_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const GREETING_ENDS: Duration = Duration::from_millis(900);
 
 /// An answer may have longer pauses: an agent that thinks, a sentence played back.
-const ANSWER_ENDS: Duration = Duration::from_millis(1_500);
+const ANSWER_ENDS: Duration = Duration::from_millis(1_200);
 
 /// How far into an answer the caller cuts in.
 const CUTS_IN_AFTER: Duration = Duration::from_millis(1_200);

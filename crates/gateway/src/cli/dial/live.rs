@@ -77,8 +77,15 @@ pub(super) struct Told {
 
 /// Shows the conversation until the telephone is silent.
 pub(super) async fn tell(api: &Api, mut notes: mpsc::Receiver<Note>, screen: &Screen) -> Told {
-    let mut telling =
-        Telling { screen, offset: Duration::ZERO, shown: Vec::new(), last: None, events: None, over: false };
+    let mut telling = Telling {
+        screen,
+        offset: Duration::ZERO,
+        shown: Vec::new(),
+        last: None,
+        events: None,
+        agent_was_lost: false,
+        over: false,
+    };
     loop {
         let events = telling.events.as_mut();
         let note = tokio::select! {
@@ -120,6 +127,7 @@ struct Telling<'a> {
     shown: Vec<Entry>,
     last: Option<(Who, Words)>,
     events: Option<Events>,
+    agent_was_lost: bool,
     over: bool,
 }
 
@@ -159,7 +167,10 @@ impl Telling<'_> {
             return;
         }
         self.over |= matches!(entry.fact, Fact::Ended { .. });
-        if let Some(told) = story::of(&entry.fact) {
+        self.agent_was_lost |= matches!(entry.fact, Fact::AgentLost { .. });
+        // Before the agent is there for the first time, all there is to be kept is the line's silence.
+        let is_silence = matches!(entry.fact, Fact::HeldAudioDelivered { .. }) && !self.agent_was_lost;
+        if let Some(told) = story::of(&entry.fact).filter(|_| !is_silence) {
             // Two stretches of speech within one turn need not be told twice.
             if self.last.as_ref() != Some(&told) {
                 let at = self.offset + Duration::from_micros(entry.at.micros());
