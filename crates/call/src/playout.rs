@@ -236,6 +236,18 @@ impl Playout {
         if !paused && self.rate.duration_of(unmarked) < MARK_EVERY {
             return None;
         }
+        Some(self.set_mark())
+    }
+
+    /// A mark behind a flush: it comes back at once, and with it the proof that there is silence.
+    pub(crate) fn mark_silence(&mut self) -> Option<Mark> {
+        match self.marks {
+            MarkOnFlush::NoMarks => None,
+            MarkOnFlush::Echoed | MarkOnFlush::Silent | MarkOnFlush::Unknown => Some(self.set_mark()),
+        }
+    }
+
+    fn set_mark(&mut self) -> Mark {
         self.serial = self.serial.wrapping_add(1);
         let mark = Mark { generation: self.generation, serial: self.serial };
         self.marked = self.sent;
@@ -244,7 +256,7 @@ impl Playout {
             self.marks_lost += 1;
         }
         self.outstanding.push_back(Outstanding { mark, position: self.sent, expected: self.sounding_until });
-        Some(mark)
+        mark
     }
 
     /// A mark came back. Returns whether it was one of this generation that was still out.
@@ -397,7 +409,11 @@ impl Playout {
 
     /// The last sound should be over, but the carrier, which reports, has not said so yet.
     fn unconfirmed_tail(&self, now: Moment) -> bool {
-        self.outstanding.back().is_some_and(|last| last.position == self.sent && now < last.expected + TAIL)
+        self.sent > 0
+            && self
+                .outstanding
+                .back()
+                .is_some_and(|last| last.position == self.sent && now < last.expected + TAIL)
     }
 
     /// Everything sent has been reported as played.

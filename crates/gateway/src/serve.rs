@@ -27,6 +27,10 @@ use crate::switchboard::Switchboard;
 /// After the drain time, this long for goodbyes to be heard and lines to be let go.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(20);
 
+/// After the last call, this long for what still runs beside calls: longer than a carrier's service or a bot's tool is
+/// given to answer, so that a line is not left standing because the process was in a hurry.
+const TASKS_WITHIN: Duration = Duration::from_secs(10);
+
 /// The longest wait for records to reach the disk at the end.
 const RECORDS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -141,7 +145,7 @@ impl Serving {
         let _ = self.front.await;
         let abandoned = gateway.switchboard.live_count();
         gateway.tasks.close();
-        let _ = tokio::time::timeout(Duration::from_secs(3), gateway.tasks.wait()).await;
+        let _ = tokio::time::timeout(TASKS_WITHIN, gateway.tasks.wait()).await;
         let records_written = gateway.records.flush(RECORDS_WITHIN).await;
         Stopped { abandoned, tasks_left: gateway.tasks.len(), records_written }
     }

@@ -164,6 +164,9 @@ impl Core {
                 }
             }
             MarkFate::Played | MarkFate::Unknown => {
+                if mark.generation == self.playout.generation() && fate == MarkFate::Played {
+                    self.silence_confirmed(now);
+                }
                 if !self.playout.acknowledge(mark, fate, now) && mark.generation == self.playout.generation()
                 {
                     self.odd(Side::Caller, Oddity::Repeated, now);
@@ -216,6 +219,9 @@ impl Core {
         if cut.carrier_holds {
             self.tell_carrier(CarrierCommand::Clear { generation: self.playout.generation() });
             self.cleared_at = Some(now);
+            if let Some(mark) = self.playout.mark_silence() {
+                self.tell_carrier(CarrierCommand::Mark(mark));
+            }
         }
         let heard_ms = cut.heard.last().map_or(0, |run| ms(run.heard));
         self.tally.barge_ins += 1;

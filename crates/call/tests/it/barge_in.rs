@@ -19,13 +19,28 @@ fn an_interruption_clears_the_carrier_and_keeps_only_what_was_heard() {
 
     scene.tell(interrupted(1));
 
-    assert_eq!(scene.carrier.last(), Some(&CarrierCommand::Clear { generation: Generation(1) }));
+    let [.., clear, mark] = scene.carrier.as_slice() else { panic!("nothing was said to the carrier") };
+    assert_eq!(clear, &CarrierCommand::Clear { generation: Generation(1) });
+    assert!(matches!(mark, CarrierCommand::Mark(mark) if mark.generation == Generation(1)), "asks for proof");
     scene.wait(2_000);
     assert!((2_400..=2_520).contains(&(scene.heard_of(1) / 8)), "{}", scene.heard_of(1) / 8);
     let turns = scene.turns();
     assert_eq!(turns[0].text, "one two three four five");
     assert!(turns[0].interrupted);
     assert_eq!(turns[0].meant.as_deref(), Some("one two three four five six seven eight nine ten"));
+}
+
+#[test]
+fn silence_is_confirmed_by_the_mark_behind_the_flush() {
+    let mut scene = Scene::talking();
+    scene.agent_says(1, "something long", 5_000);
+    scene.wait(500);
+
+    scene.tell(interrupted(1));
+    scene.wait(20);
+
+    assert!(scene.has(|f| matches!(f, Fact::SilenceConfirmed { waited_ms: 20, .. })));
+    assert_eq!(scene.call.receipt(scene.now).silence_ms, [20]);
 }
 
 #[test]

@@ -72,7 +72,13 @@ async fn whole(asked: &Asked) -> Result<ExitCode, String> {
     let screen = Screen::new(false, false);
     let stage = Box::pin(Stage::set()).await?;
     stage.introduce(&screen);
-    let played = Box::pin(play(&stage, &screen)).await;
+    let played = tokio::select! {
+        played = Box::pin(play(&stage, &screen)) => played,
+        _ = tokio::signal::ctrl_c() => {
+            stage.clear().await;
+            return Ok(ExitCode::from(130));
+        }
+    };
     let played = match played {
         Ok(played) => played,
         Err(words) => {

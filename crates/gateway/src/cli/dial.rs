@@ -18,6 +18,7 @@ mod twilio;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use audio::Frame;
@@ -259,7 +260,8 @@ async fn call_or_calls(
     place: &Place,
     screen: &Screen,
 ) -> Result<ExitCode, Words> {
-    let number = asked.to.as_deref().filter(|_| asked.carrier == Carrier::Twilio);
+    let number = asked.to.as_deref().or(loaded.config.carriers.twilio.phone_number.as_deref());
+    let number = number.filter(|_| asked.carrier == Carrier::Twilio);
     let built_in = place.is_built_in_agent(asked.bot.as_deref(), number, loaded).await?;
     let caller = caller::script(&caller::Wishes {
         says,
@@ -270,17 +272,19 @@ async fn call_or_calls(
     let limit = asked
         .seconds
         .map_or_else(|| caller::speech_in(&caller) + Duration::from_secs(60), Duration::from_secs);
-    let telephone = Telephone::pick_up(asked, loaded, place).await?;
+    let telephone = Arc::new(Telephone::pick_up(asked, loaded, place).await?);
     let hang_up = CancellationToken::new();
     let watching = tokio::spawn(until_interrupted(hang_up.clone()));
     let code = if asked.calls > 1 {
         let round = many::Round { asked, caller, limit, hang_up };
-        Box::pin(many::run(&telephone, round, screen)).await
+        Box::pin(many::run(Arc::clone(&telephone), round, screen)).await
     } else {
         Box::pin(one(asked, &telephone, caller, limit, hang_up, place, screen)).await
     };
     watching.abort();
-    telephone.hang_on_hook().await;
+    if let Ok(telephone) = Arc::try_unwrap(telephone) {
+        telephone.hang_on_hook().await;
+    }
     code
 }
 

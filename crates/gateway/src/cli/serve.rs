@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 use wire::Secret;
 
@@ -41,6 +41,14 @@ pub(super) fn run(given: &Given) -> ExitCode {
     };
     let drain = Duration::from_secs(u64::from(config.server.drain_s));
     let code = runtime.block_on(async {
+        // Before the door opens: whoever sees it open may send a signal.
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                eprintln!("trunkline: cannot listen for signals: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         let lab_token = lab_token(&config);
         let told = Told::of(&config);
         let serving = match serve::start(config, guard.drops(), lab_token).await {
@@ -51,7 +59,7 @@ pub(super) fn run(given: &Given) -> ExitCode {
             }
         };
         told.print(&serving);
-        until_told_to_stop(serving, drain).await
+        until_told_to_stop(serving, signals, drain).await
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(guard);
@@ -59,17 +67,8 @@ pub(super) fn run(given: &Given) -> ExitCode {
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains. A second signal ends at once.
-async fn until_told_to_stop(serving: Serving, drain: Duration) -> ExitCode {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        eprintln!("trunkline: cannot listen for signals");
-        return ExitCode::FAILURE;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+async fn until_told_to_stop(serving: Serving, mut signals: Signals, drain: Duration) -> ExitCode {
+    signals.next().await;
     let live = serving.gateway.switchboard.live_count();
     if live > 0 {
         eprintln!(
@@ -84,8 +83,29 @@ async fn until_told_to_stop(serving: Serving, drain: Duration) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        _ = terminate.recv() => ExitCode::from(130),
-        _ = interrupt.recv() => ExitCode::from(130),
+        () = signals.next() => ExitCode::from(130),
+    }
+}
+
+/// What tells a program to stop: SIGTERM, and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 //! The process is this test program again, running one test that is otherwise ignored. The two halves talk in lines:
 //! orders in, one JSON document out for each.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,7 @@ pub(crate) struct Holdings {
     /// Beside calls: connections, requests, closing sockets.
     pub(crate) tasks: usize,
     pub(crate) media_tasks: usize,
+    /// Beside those that the process had before: the listener, connections, media sockets.
     pub(crate) sockets: usize,
     pub(crate) resident_kib: u64,
     pub(crate) calls_started: u64,
@@ -168,16 +170,17 @@ async fn the_other_half() {
     // Started by hand, there is nobody to talk to.
     let Ok(plan) = std::env::var(PLAN) else { return };
     let plan: Plan = serde_json::from_str(&plan).unwrap();
+    let before = sockets();
     let serving = start(settled(config(), &plan), LogDrops::default(), None).await.unwrap();
     let gateway = Arc::clone(&serving.gateway);
     say(&Said::Listening(serving.address));
     let mut orders = orders();
     while let Some(order) = orders.recv().await {
         match order.as_str() {
-            "look" => say(&Said::Holdings(holdings(&gateway))),
+            "look" => say(&Said::Holdings(holdings(&gateway, &before))),
             "fill" => {
                 fill(&gateway).await;
-                say(&Said::Holdings(holdings(&gateway)));
+                say(&Said::Holdings(holdings(&gateway, &before)));
             }
             _ => break,
         }
@@ -219,7 +222,7 @@ fn say(said: &Said) {
     println!("{SIGN}{}", serde_json::to_string(said).unwrap());
 }
 
-fn holdings(gateway: &Gateway) -> Holdings {
+fn holdings(gateway: &Gateway, before: &HashSet<PathBuf>) -> Holdings {
     let metrics = gateway.metrics.render();
     let sum = |name: &str| {
         let lines = metrics.lines().filter(|line| line.starts_with(name));
@@ -231,17 +234,18 @@ fn holdings(gateway: &Gateway) -> Holdings {
         slots: gateway.switchboard.slots().0,
         tasks: gateway.tasks.len(),
         media_tasks: gateway.media.idlest().handle().metrics().num_alive_tasks(),
-        sockets: sockets(Path::new("/proc/self/fd")),
+        sockets: sockets().difference(before).count(),
         resident_kib: ProcessFigures::read().resident_bytes.unwrap_or_default() / 1_024,
         calls_started: sum("trunkline_calls_started_total"),
         calls_ended: sum("trunkline_calls_ended_total"),
     }
 }
 
-fn sockets(descriptors: &Path) -> usize {
-    let links = std::fs::read_dir(descriptors).unwrap().flatten();
+/// The sockets of this process, each once however many descriptors lead to it.
+fn sockets() -> HashSet<PathBuf> {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
     let targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
-    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).collect()
 }
 
 /// The shelf keeps a few hundred records; until it is full, memory grows with each call and is meant to.

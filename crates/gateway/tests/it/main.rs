@@ -20,5 +20,6 @@ mod withstand_carrier;
 mod withstand_goodbye;
 mod withstand_interruption;
 mod withstand_kill;
+mod withstand_page;
 mod withstand_panic;
 mod world;

@@ -159,6 +159,24 @@ async fn a_gateway_that_goes_down_lets_calls_finish_and_ends_the_rest_politely()
 }
 
 #[tokio::test]
+async fn a_carrier_whose_service_does_not_answer_cannot_keep_the_gateway_up() {
+    let mut setup = Setup::with(agent(GREETING));
+    setup.bot().call.limits.goodbye_ms = 200;
+    setup.bot().call.limits.hang_up_ms = 200;
+    setup.network.rest_faults = Faults::one(When::AtHandshake, What::Delay(Duration::from_secs(600)));
+    let world = setup.start().await;
+    let call = talking(&world).await;
+    let World { network: _network, platform: _platform, gateway, serving, folder: _folder } = world;
+
+    let stopped = soon("it is down", serving.drain(Duration::ZERO)).await;
+
+    assert_eq!(stopped, Stopped { abandoned: 0, tasks_left: 0, records_written: true });
+    assert_eq!(gateway.records.recent(1, None)[0].end, EndCause::Drained);
+    let report = soon("the carrier goes on as its document says", call.finished()).await;
+    assert_eq!(report.end, End::HungUpByTwiml);
+}
+
+#[tokio::test]
 async fn a_gateway_without_calls_goes_down_at_once() {
     let World { serving, folder, .. } = Setup::demo().start().await;
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use lab::caller::Caller;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -36,20 +36,23 @@ pub(super) struct Round<'a> {
     pub(super) hang_up: CancellationToken,
 }
 
-pub(super) async fn run(telephone: &Telephone, round: Round<'_>, screen: &Screen) -> Result<ExitCode, Words> {
+pub(super) async fn run(
+    telephone: Arc<Telephone>,
+    round: Round<'_>,
+    screen: &Screen,
+) -> Result<ExitCode, Words> {
     let count = usize::from(round.asked.calls);
     screen.line(&format!("{count} callers dial within {} s.", seconds(RAMP)));
     let began = Instant::now();
-    let mut calls: FuturesUnordered<_> = (0..count)
-        .map(|number| {
-            let at = began + RAMP.mul_f64(number as f64 / count as f64);
-            let dialling = dialling(&round, number);
-            async move {
-                sleep_until(at).await;
-                Box::pin(telephone.call(number, dialling)).await
-            }
-        })
-        .collect();
+    let mut calls = JoinSet::new();
+    for number in 0..count {
+        let at = began + RAMP.mul_f64(number as f64 / count as f64);
+        let (telephone, dialling) = (Arc::clone(&telephone), dialling(&round, number));
+        calls.spawn(async move {
+            sleep_until(at).await;
+            Box::pin(telephone.call(number, dialling)).await
+        });
+    }
     let mut progress = interval(if screen.is_watched() { REDRAW_EVERY } else { PROGRESS_EVERY });
     progress.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // The first one is due at once.
@@ -58,7 +61,10 @@ pub(super) async fn run(telephone: &Telephone, round: Round<'_>, screen: &Screen
     let mut heard = None;
     while !calls.is_empty() {
         tokio::select! {
-            Some(past) = calls.next() => heard = heard.or(tally.take(past)),
+            Some(past) = calls.join_next() => {
+                let broken = |error| Past::none(End::Failed { words: format!("a caller broke: {error}") });
+                heard = heard.or(tally.take(past.unwrap_or_else(broken)));
+            }
             _ = progress.tick() => {
                 let words = tally.progress(began.elapsed(), count);
                 screen.progress(began.elapsed(), &words);

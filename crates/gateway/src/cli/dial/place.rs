@@ -11,7 +11,7 @@ use super::Words;
 use super::api::{Api, Trouble};
 use super::screen::Screen;
 use crate::cli::serve::{LAB_TOKEN_FILE, page_address};
-use crate::config::{AgentKind, Config, Loaded};
+use crate::config::{AgentKind, Config, Loaded, same_number};
 use crate::ops::logs::{self, LogGuard};
 use crate::outward::rustls_config;
 use crate::serve::{self, Serving};
@@ -117,10 +117,11 @@ impl Place {
         number: Option<&str>,
         loaded: &Loaded,
     ) -> Result<bool, Words> {
-        if self.is_own() || number.is_some() {
-            let config = &loaded.config;
-            let of_line = || config.bot_for(number).map(|bot| bot.name.as_str());
-            return match config.bots.iter().find(|known| Some(known.name.as_str()) == bot.or_else(of_line)) {
+        let config = &loaded.config;
+        let is_ours = |number| config.lines.iter().any(|line| same_number(&line.number, number));
+        if self.is_own() || number.is_some_and(is_ours) {
+            let of_line = config.bot_for(number).map(|bot| bot.name.as_str());
+            return match config.bots.iter().find(|known| Some(known.name.as_str()) == bot.or(of_line)) {
                 Some(bot) => Ok(bot.agent == AgentKind::Demo),
                 None => Err(no_such_bot(bot, config.bots.iter().map(|bot| bot.name.as_str()))),
             };

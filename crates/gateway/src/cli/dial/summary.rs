@@ -105,19 +105,16 @@ impl Summary<'_> {
         if let Some(id) = &self.past.id {
             row("call", id.clone());
         }
-        let end = self.end();
-        format!(
-            "\nThe call lasted {} s. {}\n\n{text}\n{}\n",
-            seconds(self.past.lasted),
-            upper_first(&end),
-            wrapped(&self.next_step(), 0)
-        )
+        let head = format!("The call lasted {} s. {}", seconds(self.past.lasted), upper_first(&self.end()));
+        format!("\n{}\n\n{text}\n{}\n", wrapped(&head, 0), wrapped(&self.next_step(), 0))
     }
 
     /// What a newcomer might want to do now.
     fn next_step(&self) -> Words {
         let listen = format!("Listen to {}.", self.out.display());
-        let more = if self.figures.first_sound.is_none() {
+        let more = if matches!(self.past.end, End::Failed { .. }) {
+            "The gateway's log and `trunkline doctor` say more about what went wrong.".to_owned()
+        } else if self.figures.first_sound.is_none() {
             "Nothing was heard: the gateway's log and `trunkline doctor` say more.".to_owned()
         } else if !self.asked.interrupt {
             "Speak over the agent: trunkline dial --interrupt".to_owned()

@@ -258,6 +258,13 @@ fn end(report: &CallReport) -> End {
         Happening::StreamRefused { problem, .. } => Some(problem.as_str()),
         _ => None,
     });
+    let lost = report.timeline.iter().find_map(|note| match &note.what {
+        Happening::StreamEnded { why: StreamEnd::Lost { why }, .. } => Some(why),
+        _ => None,
+    });
+    if let Some(why) = lost {
+        return End::Failed { words: format!("the media stream was lost: {why}") };
+    }
     let words = |words: &str| words.to_owned();
     match &report.end {
         Ended::HungUpByTwiml | Ended::OutOfVerbs | Ended::CompletedByRest if was_connected => {

@@ -68,6 +68,14 @@ impl Check<'_> {
                 }
             }
         }
+        if twilio.when_gone != WhenGone::HangUp && twilio.auth_token.is_some() && !twilio.can_control_calls()
+        {
+            self.warn(
+                "carriers.twilio.when_gone",
+                "also follows when the agent hangs up: without the account SID, calls end by closing their stream",
+                "set carriers.twilio.account_sid (TWILIO_ACCOUNT_SID)",
+            );
+        }
         self.range("carriers.twilio.dial_timeout_s", twilio.dial_timeout_s, 5..=600);
         self.signature_validation();
     }
