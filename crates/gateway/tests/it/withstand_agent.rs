@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use gateway::config::{BotTool, ElevenLabsAuth};
 use lab::caller::Caller;
 use lab::elevenlabs::{Act, Script, SessionEnd, ToolCall, Turn};
-use lab::faults::{Faults, What, When};
+use lab::faults::{Faults, Garbage, What, When};
 use lab::twilio::{DialOutcome, Dialling, End, Happening};
 use lab::voice;
 use serde_json::json;
@@ -255,6 +255,71 @@ async fn after_close(
     }
     let (_, record) = world.over(call).await;
     (world, record)
+}
+
+#[tokio::test]
+async fn an_agent_that_babbles_is_counted_and_heard_all_the_same() {
+    let kinds = [
+        (Garbage::Json, "agent.malformed"),
+        (Garbage::Base64, "agent.bad_audio"),
+        (Garbage::OddAudio, ""),
+        (Garbage::Huge(2_000_000), "agent.too_large"),
+        (Garbage::Binary, "agent.malformed"),
+        (Garbage::UnknownEvent, "agent.unknown_message"),
+    ];
+    join_all(kinds.map(|(kind, oddity)| async move {
+        let fault = (When::AfterMetadata, What::Garbage(kind));
+        let world = Setup::with(agent(GREETING)).agent_faults([fault]).start().await;
+        let call = world.call(Caller::silent());
+        happens(&call, "the greeting is over", |what| *what == Happening::AgentSpeechEnded).await;
+        call.hang_up().await;
+        let (report, record) = world.over(call).await;
+        assert!(find(&spoken(GREETING), &report.heard.samples).is_some(), "{kind:?}");
+        let tally = receipt(&record).tally;
+        assert_eq!((tally.agent_dials, &record.end), (1, &EndCause::CallerHungUp), "{kind:?}");
+        let counted: Vec<&str> = tally.oddities.keys().map(String::as_str).collect();
+        // µ-law has no half samples; what it has of the kind is a message without any, which means nothing.
+        let expected = if oddity.is_empty() { vec![] } else { vec![oddity] };
+        assert_eq!(counted, expected, "{kind:?}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_breaks_the_websocket_is_called_back() {
+    let fault = (When::AfterMetadata, What::Garbage(Garbage::Utf8));
+    let world = Setup::with(agent(GREETING)).agent_faults([fault]).start().await;
+    let call = world.call(Caller::silent());
+
+    soon("another session", world.platform.session_when(1, |session| !session.answers.is_empty())).await;
+    call.hang_up().await;
+    let (_, record) = world.over(call).await;
+
+    assert_eq!(lost(&record), [AgentLeft::Lost]);
+    soon("the first is over", world.platform.session_ended(0)).await;
+    world.nothing_is_held().await;
+}
+
+#[tokio::test]
+async fn an_agent_on_a_bad_network_is_heard_without_gaps() {
+    let faults = Faults {
+        list: vec![
+            (When::Always, What::Jitter(Duration::from_millis(120))),
+            (When::Always, What::Delay(Duration::from_millis(80))),
+        ],
+        seed: 5,
+    };
+    let mut setup = Setup::with(agent("We are open on Mondays from nine to five."));
+    setup.platform.faults = vec![faults];
+    let world = setup.start().await;
+    let call = world.call(Caller::silent());
+    let live = world.live(call.sid()).await;
+    eventually("all is heard", || !live.turns().is_empty()).await;
+
+    call.hang_up().await;
+    let (report, _) = world.over(call).await;
+
+    assert!(find(&spoken("We are open on Mondays from nine to five."), &report.heard.samples).is_some());
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn two_seconds_of_the_caller_survive_a_reconnect_under_comfort_sound() {
         (world.platform.session_ended(0).await, soon("the end", world.platform.session_ended(1)).await);
 
     let amount =
-        |is_it: fn(&Fact) -> Option<u64>| record.ledger.iter().filter_map(|entry| is_it(&entry.fact)).last();
+        |is_it: fn(&Fact) -> Option<u64>| record.ledger.iter().rev().find_map(|entry| is_it(&entry.fact));
     let delivered = amount(|fact| match fact {
         Fact::HeldAudioDelivered { chunks } => Some(*chunks),
         _ => None,

@@ -70,7 +70,7 @@ async fn a_page_of_another_site_cannot_place_a_call() {
     let mut request = address(&world).into_client_request().unwrap();
     request.headers_mut().insert("Origin", "https://evil.example".parse().unwrap());
 
-    match soon("an answer", connect_async(request)).await {
+    match soon("an answer", Box::pin(connect_async(request))).await {
         Err(Error::Http(answer)) => assert_eq!(answer.status(), 403),
         other => panic!("{other:?}"),
     }
@@ -82,7 +82,7 @@ fn address(world: &World) -> String {
 }
 
 async fn opened(world: &World) -> Page {
-    soon("the upgrade", connect_async(address(world))).await.unwrap().0
+    soon("the upgrade", Box::pin(connect_async(address(world)))).await.unwrap().0
 }
 
 /// Starts the call and gives the gateway's answer.
