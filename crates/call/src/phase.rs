@@ -51,8 +51,7 @@ impl Phase {
     pub(crate) fn step(self, core: &mut Core, now: Moment, happening: Happening) -> Phase {
         match self {
             Phase::Arriving => arriving(core, now, happening),
-            Phase::Greeting | Phase::Talking => talking::step(self, core, now, happening),
-            Phase::Holding(holding) => holding.step(core, now, happening),
+            Phase::Greeting | Phase::Talking | Phase::Holding(_) => talking::step(self, core, now, happening),
             Phase::Transferring(transferring) => transferring.step(core, now, happening),
             Phase::Leaving(leaving) => leaving.step(core, now, happening),
             Phase::Over(cause) => Phase::Over(cause),

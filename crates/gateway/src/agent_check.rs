@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agents::elevenlabs::Override;
-use agents::elevenlabs::inspect::{self, AgentReport, Severity, Wanted};
+use agents::elevenlabs::inspect::{self, AgentReport, Severity};
 use tracing::{info, warn};
 
 use crate::config::{AgentKind, Bot};
-use crate::gateway::{ELEVENLABS, Gateway, elevenlabs_initiation};
+use crate::elevenlabs_setup;
+use crate::gateway::{ELEVENLABS, Gateway};
 
 const ASK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -61,17 +62,7 @@ pub async fn look_at_agents(gateway: Arc<Gateway>) {
 }
 
 fn tell(gateway: &Gateway, bot: &Bot, report: &AgentReport) {
-    let initiation = elevenlabs_initiation(bot, [None, None, None]);
-    let tools: Vec<String> = bot.tools.iter().map(|tool| tool.name.clone()).collect();
-    let wanted = Wanted {
-        initiation: &initiation,
-        auth: gateway.elevenlabs_auth(),
-        caller_rate: carriers::twilio::CAPABILITIES.rate,
-        tools: &tools,
-        max_duration: Duration::from_millis(u64::from(bot.call.limits.max_duration_ms)),
-        sessions: gateway.config.agents.elevenlabs.slots,
-    };
-    for finding in report.findings(&wanted) {
+    for finding in elevenlabs_setup::findings(&gateway.config, bot, report) {
         match finding.severity {
             Severity::Breaks | Severity::Warns => {
                 warn!(bot = %bot.name, "{} ({})", finding.words, finding.mend);

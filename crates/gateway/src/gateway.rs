@@ -1,11 +1,10 @@
 //! Everything that the parts of a running gateway share, and what a call may ask of it.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use agents::elevenlabs::{self, Account, Initiation};
+use agents::elevenlabs::{self, Account};
 use agents::{demo, prompts};
 use audio::Rate;
 use call::{
@@ -18,7 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent_check::AgentReports;
 use crate::bot_tools::{BotTools, ToolCaller};
-use crate::config::{AgentKind, Bot, Config, ElevenLabsAuth, Variable};
+use crate::config::{AgentKind, Bot, Config};
+use crate::elevenlabs_setup::{self, CallFacts};
 use crate::events::{Event, Events};
 use crate::legs::{CarrierSide, Dialled};
 use crate::media::{self, DialError, MediaThreads, Socket};
@@ -208,7 +208,7 @@ impl Gateway {
                 other => lost(other.to_string()),
             })?;
         let leg = elevenlabs::Leg::new(elevenlabs::LegPlan {
-            initiation: initiation(bot, live),
+            initiation: elevenlabs_setup::initiation(bot, facts_of(live)),
             caller_rate,
             batch: Duration::from_millis(u64::from(settings.batch_ms)),
             resume: dial.resume,
@@ -221,24 +221,11 @@ impl Gateway {
 
     /// The account that a bot's agent lives in.
     pub fn elevenlabs_account(&self, bot: &Bot) -> Result<Account, AgentDeparture> {
-        let settings = &self.config.agents.elevenlabs;
-        let never = |detail: String| AgentDeparture { cause: AgentLeft::Lost, retry: Retry::Never, detail };
-        let agent_id = bot
-            .agent_id
-            .clone()
-            .or_else(|| settings.agent_id.clone())
-            .ok_or_else(|| never("no agent is named; set `agents.elevenlabs.agent_id`".into()))?;
-        let base_url = elevenlabs::BaseUrl::parse(settings.base_url.as_str())
-            .map_err(|error| never(format!("`agents.elevenlabs.base_url`: {error}")))?;
-        Ok(Account { api_key: settings.api_key.clone(), agent_id, base_url, auth: self.elevenlabs_auth() })
-    }
-
-    pub fn elevenlabs_auth(&self) -> elevenlabs::Auth {
-        match self.config.agents.elevenlabs.auth {
-            ElevenLabsAuth::SignedUrl => elevenlabs::Auth::SignedUrl,
-            ElevenLabsAuth::ApiKey => elevenlabs::Auth::ApiKey,
-            ElevenLabsAuth::Public => elevenlabs::Auth::Public,
-        }
+        elevenlabs_setup::account(&self.config.agents.elevenlabs, bot).map_err(|detail| AgentDeparture {
+            cause: AgentLeft::Lost,
+            retry: Retry::Never,
+            detail,
+        })
     }
 
     /// Does what a leg cannot do on its socket.
@@ -375,39 +362,7 @@ fn lost(detail: String) -> AgentDeparture {
     AgentDeparture { cause: AgentLeft::Lost, retry: Retry::Backoff, detail }
 }
 
-/// What this call tells its agent before it begins.
-fn initiation(bot: &Bot, live: &LiveCall) -> Initiation {
+fn facts_of(live: &LiveCall) -> CallFacts {
     let view = live.view();
-    elevenlabs_initiation(bot, [view.from, view.to, Some(view.id.to_string())])
-}
-
-/// The same from the facts themselves: the caller's number, the called one, and our name for the call.
-pub fn elevenlabs_initiation(bot: &Bot, facts: [Option<String>; 3]) -> Initiation {
-    let mut variables: BTreeMap<String, serde_json::Value> =
-        bot.dynamic_variables.iter().map(|(name, value)| (name.clone(), variable(value))).collect();
-    for (name, value) in ["caller_number", "called_number", "call_id"].into_iter().zip(facts) {
-        variables.entry(name.to_owned()).or_insert_with(|| value.unwrap_or_default().into());
-    }
-    Initiation {
-        dynamic_variables: variables,
-        prompt: bot.prompt.clone(),
-        first_message: bot.first_message.clone(),
-        language: bot.language.clone(),
-        llm: bot.llm.clone(),
-        voice_id: bot.voice_id.clone(),
-        stability: bot.stability.map(f64::from),
-        speed: bot.speed.map(f64::from),
-        similarity_boost: bot.similarity_boost.map(f64::from),
-        source: Some(("trunkline".into(), env!("CARGO_PKG_VERSION").into())),
-        ..Initiation::default()
-    }
-}
-
-fn variable(value: &Variable) -> serde_json::Value {
-    match value {
-        Variable::Flag(flag) => (*flag).into(),
-        Variable::Whole(whole) => (*whole).into(),
-        Variable::Number(number) => (*number).into(),
-        Variable::Text(text) => text.clone().into(),
-    }
+    CallFacts { caller_number: view.from, called_number: view.to, call_id: Some(view.id.to_string()) }
 }

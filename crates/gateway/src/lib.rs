@@ -8,6 +8,7 @@ pub mod call_task;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod elevenlabs_setup;
 pub mod events;
 pub mod gateway;
 pub mod http;

@@ -74,7 +74,12 @@ impl Switchboard {
         }
         let mut state = self.state();
         state.forget_old_reservations();
-        if state.seats >= self.calls_max {
+        // Another socket of a call that is here takes that call's place; for a moment there are two of it.
+        let replaces = knock
+            .carrier_call
+            .as_ref()
+            .is_some_and(|name| state.names.contains_key(&(knock.carrier.clone(), name.clone())));
+        if state.seats >= self.calls_max && !replaces {
             return Err(Refusal::AllLinesBusy { limit: self.calls_max });
         }
         let slot = match bot.agent {

@@ -1,9 +1,10 @@
 //! The agent is away and is being called back; the caller hears that the line lives.
+//!
+//! What happens meanwhile is answered as in [`super::talking`]; only the passing of time means something of its own.
 
-use super::talking::stalled;
-use super::{Leaving, Phase, Transferring, anywhere, without_agent};
-use crate::core::{Core, Happening};
-use crate::{Moment, PhaseName, Watchdog};
+use super::Phase;
+use crate::Moment;
+use crate::core::Core;
 
 #[derive(Debug)]
 pub(crate) struct Holding {
@@ -18,46 +19,6 @@ impl Holding {
 
     pub(crate) fn dialling() -> Holding {
         Holding { next: None }
-    }
-
-    pub(super) fn step(self, core: &mut Core, now: Moment, happening: Happening) -> Phase {
-        let happening = match anywhere(core, now, happening) {
-            Ok(next) => return next,
-            Err(happening) => happening,
-        };
-        match happening {
-            Happening::AgentReady => {
-                core.deliver_held(now);
-                core.deliver_orphans();
-                core.backoff.answered();
-                Phase::Talking
-            }
-            Happening::AgentLeft(departure) => without_agent(core, now, departure),
-            Happening::EndWanted(cause) => Leaving::after_goodbye(now, cause),
-            Happening::TransferWanted { to } => Phase::Transferring(Transferring::after_goodbye(now, to)),
-            Happening::Watchdog(watchdog) => match watchdog {
-                Watchdog::AgentNotReady | Watchdog::AgentStalled => {
-                    core.dismiss_agent();
-                    without_agent(core, now, stalled(watchdog))
-                }
-                Watchdog::AgentSilent
-                | Watchdog::NeverStarted
-                | Watchdog::NoMedia
-                | Watchdog::MaxDuration
-                | Watchdog::Stale
-                | Watchdog::Drain
-                | Watchdog::NotHungUp => Phase::Holding(self),
-            },
-            Happening::MediaStarted
-            | Happening::CarrierLeft(_)
-            | Happening::CarrierSaysOver
-            | Happening::Replaced
-            | Happening::HangUpOrdered { .. }
-            | Happening::Control(_) => {
-                core.unexpected("while holding", PhaseName::Holding, now);
-                Phase::Holding(self)
-            }
-        }
     }
 
     pub(super) fn tick(mut self, core: &mut Core, now: Moment) -> Phase {

@@ -1,4 +1,4 @@
-//! The agent is there, or on its way for the first time.
+//! The agent is there, on its way for the first time, or being called back.
 
 use super::{Leaving, Phase, Transferring, anywhere, without_agent};
 use crate::core::{Core, Happening};
@@ -39,14 +39,14 @@ pub(super) fn step(phase: Phase, core: &mut Core, now: Moment, happening: Happen
         | Happening::Replaced
         | Happening::HangUpOrdered { .. }
         | Happening::Control(_) => {
-            core.unexpected("while talking", phase.name(), now);
+            core.unexpected("an event of another phase", phase.name(), now);
             phase
         }
     }
 }
 
 /// An agent that was given up is one that left.
-pub(super) fn stalled(watchdog: Watchdog) -> AgentDeparture {
+fn stalled(watchdog: Watchdog) -> AgentDeparture {
     let detail = match watchdog {
         Watchdog::AgentNotReady => "the agent did not get ready in time",
         _ => "the agent gave no sign of life",

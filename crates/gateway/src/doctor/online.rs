@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::elevenlabs::inspect::{self, Wanted};
-use agents::elevenlabs::{Account, Auth, BaseUrl, Initiation};
-use audio::Rate;
+use agents::elevenlabs::inspect;
 use carriers::twilio::call_control;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +15,8 @@ use uuid::Uuid;
 use wire::{Body, Method, Reply, Request, Secret};
 
 use super::{Area, Finding, Findings, sorted};
-use crate::config::{AgentKind, Bot, Config, ElevenLabs, ElevenLabsAuth, Loaded, Variable, same_number};
+use crate::config::{AgentKind, Bot, Config, Loaded, same_number};
+use crate::elevenlabs_setup;
 use crate::ops::health::Health;
 use crate::ops::logs::LogDrops;
 use crate::ops::metrics::Metrics;
@@ -168,7 +167,7 @@ async fn elevenlabs(config: &Config, outward: &Outward, findings: &mut Findings)
     }
     let mut told = BTreeSet::new();
     for bot in bots {
-        let account = match account_of(settings, bot) {
+        let account = match elevenlabs_setup::account(settings, bot) {
             Ok(account) => account,
             Err(words) => {
                 findings.fail(area, words, "correct agents.elevenlabs");
@@ -195,17 +194,7 @@ async fn elevenlabs(config: &Config, outward: &Outward, findings: &mut Findings)
                         excerpt(name)
                     ),
                 );
-                let initiation = initiation_of(bot);
-                let tools: Vec<String> = bot.tools.iter().map(|tool| tool.name.clone()).collect();
-                let wanted = Wanted {
-                    initiation: &initiation,
-                    auth: account.auth,
-                    caller_rate: Rate::Hz8000,
-                    tools: &tools,
-                    max_duration: Duration::from_millis(u64::from(bot.call.limits.max_duration_ms)),
-                    sessions: settings.slots,
-                };
-                for found in report.findings(&wanted) {
+                for found in elevenlabs_setup::findings(config, bot, &report) {
                     let words = format!("bot {}: {}", bot.name, found.words);
                     match found.severity {
                         inspect::Severity::Breaks => findings.fail(area, words, found.mend),
@@ -220,45 +209,6 @@ async fn elevenlabs(config: &Config, outward: &Outward, findings: &mut Findings)
             }
             Err(_) => {}
         }
-    }
-}
-
-/// The account that a bot's agent lives in.
-fn account_of(settings: &ElevenLabs, bot: &Bot) -> Result<Account, String> {
-    let agent_id = bot.agent_id.clone().or_else(|| settings.agent_id.clone());
-    Ok(Account {
-        api_key: settings.api_key.clone(),
-        agent_id: agent_id.ok_or_else(|| format!("bot {}: no agent is named", bot.name))?,
-        base_url: BaseUrl::parse(settings.base_url.as_str()).map_err(|error| error.to_string())?,
-        auth: match settings.auth {
-            ElevenLabsAuth::SignedUrl => Auth::SignedUrl,
-            ElevenLabsAuth::ApiKey => Auth::ApiKey,
-            ElevenLabsAuth::Public => Auth::Public,
-        },
-    })
-}
-
-/// What this bot's calls tell the agent, with the facts that every call adds.
-fn initiation_of(bot: &Bot) -> Initiation {
-    let value = |variable: &Variable| match variable {
-        Variable::Flag(flag) => Value::from(*flag),
-        Variable::Whole(whole) => Value::from(*whole),
-        Variable::Number(number) => Value::from(*number),
-        Variable::Text(text) => Value::from(text.as_str()),
-    };
-    let facts = ["caller_number", "called_number", "call_id"].map(|name| (name.to_owned(), Value::from("")));
-    let own = bot.dynamic_variables.iter().map(|(name, variable)| (name.clone(), value(variable)));
-    Initiation {
-        dynamic_variables: facts.into_iter().chain(own).collect(),
-        prompt: bot.prompt.clone(),
-        first_message: bot.first_message.clone(),
-        language: bot.language.clone(),
-        llm: bot.llm.clone(),
-        voice_id: bot.voice_id.clone(),
-        stability: bot.stability.map(f64::from),
-        speed: bot.speed.map(f64::from),
-        similarity_boost: bot.similarity_boost.map(f64::from),
-        ..Initiation::default()
     }
 }
 

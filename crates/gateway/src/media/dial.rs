@@ -26,6 +26,14 @@ pub enum DialError {
         #[source]
         cause: std::io::Error,
     },
+    #[error(
+        "no trusted connection to {host} ({cause}); behind a private authority, set server.extra_ca_file"
+    )]
+    NotTrusted {
+        host: String,
+        #[source]
+        cause: std::io::Error,
+    },
     #[error("{host} did not answer within {} ms", .after.as_millis())]
     TooSlow { host: String, after: Duration },
     #[error("{host} refused the connection with status {}", .reply.status)]
@@ -63,6 +71,7 @@ async fn open(
     };
     let port = url.port().unwrap_or(if secure { 443 } else { 80 });
     let unreachable = |cause| DialError::Unreachable { host: host.to_owned(), port, cause };
+    let not_trusted = |cause| DialError::NotTrusted { host: host.to_owned(), cause };
     let bare_host = host.trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((bare_host, port)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
@@ -70,7 +79,7 @@ async fn open(
     let mut stream = if secure {
         let name =
             ServerName::try_from(bare_host.to_owned()).map_err(|error| not_websocket(error.to_string()))?;
-        Stream::Tls(Box::new(TlsConnector::from(tls).connect(name, tcp).await.map_err(unreachable)?))
+        Stream::Tls(Box::new(TlsConnector::from(tls).connect(name, tcp).await.map_err(not_trusted)?))
     } else {
         Stream::Plain(tcp)
     };

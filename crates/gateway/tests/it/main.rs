@@ -13,6 +13,7 @@ mod http_twilio;
 mod logs;
 mod outward;
 mod stage;
+mod tls;
 mod withstand_agent;
 mod withstand_audio;
 mod withstand_capacity;

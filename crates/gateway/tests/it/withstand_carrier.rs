@@ -85,6 +85,27 @@ async fn a_second_socket_of_the_same_call_takes_it_over() {
 }
 
 #[tokio::test]
+async fn a_second_socket_needs_no_second_line() {
+    let mut setup = Setup::demo();
+    setup.config.limits.calls = 1;
+    let world = setup.start().await;
+    let call = talking(&world).await;
+    let sid = call.sid().to_owned();
+
+    call.second_socket().await;
+    happens(&call, "the first socket is let go", |what| matches!(what, Happening::FirstSocketEnded { .. }))
+        .await;
+    eventually("one record", || world.records(&sid).len() == 1).await;
+    assert_eq!(world.records(&sid)[0].end, EndCause::Replaced);
+    assert_eq!(world.gateway.switchboard.live_count(), 1, "the second one is the call now");
+    call.hang_up().await;
+    soon("the call is over", call.finished()).await;
+
+    eventually("both have their record", || world.records(&sid).len() == 2).await;
+    world.nothing_is_held().await;
+}
+
+#[tokio::test]
 async fn only_a_signature_or_an_unused_token_opens_the_door() {
     let world = Setup::with(agent(GREETING)).start().await;
 
