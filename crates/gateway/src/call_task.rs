@@ -122,14 +122,17 @@ impl Running {
 
     /// Waits for whatever comes first, takes in everything that is there, and writes.
     fn poll_anything(&mut self, cx: &mut Context<'_>, mut timer: std::pin::Pin<&mut Sleep>) -> Poll<()> {
-        let mut any = self.carrier.poll_events(cx, &mut self.from_carrier).is_ready();
-        any |= self.agent.poll_events(cx, &mut self.from_agent).is_ready();
-        if any {
-            self.take_in_all();
-        }
+        let mut any = false;
+        // Orders first: what a carrier does because of one, it does after it.
         while let Poll::Ready(Some(order)) = self.orders.poll_recv(cx) {
             any = true;
             self.handle(Input::Order(order));
+        }
+        let mut heard = self.carrier.poll_events(cx, &mut self.from_carrier).is_ready();
+        heard |= self.agent.poll_events(cx, &mut self.from_agent).is_ready();
+        if heard {
+            any = true;
+            self.take_in_all();
         }
         while let Poll::Ready(Some(outcome)) = self.outcomes.poll_recv(cx) {
             any = true;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use call::PhaseName;
 use futures_util::{SinkExt, StreamExt};
 use gateway::config::{Config, Sources};
 use gateway::events::Event;
@@ -112,7 +113,7 @@ impl Stage {
         self.webhook("/webhooks/inbound", &knocking(call)).await
     }
 
-    /// The whole way in: webhook, media socket, start message. Returns when the call is on the list.
+    /// The whole way in: webhook, media socket, start message. Returns when both sides talk.
     pub(crate) async fn place_call(&self, call: &str) -> MediaSocket {
         let mut events = self.gateway.events.listen();
         let document = self.knock(call).await.text().await.unwrap();
@@ -120,7 +121,11 @@ impl Stage {
         let mut socket = MediaSocket::open(self, "/twilio/media-stream", &[]).await.unwrap();
         socket.start(call, &[("token", &token)]).await;
         let id = parameter(&document, "call").unwrap();
-        until(&mut events, |event| event.call().to_string() == id).await;
+        let talks = |event: &Event| match event {
+            Event::Call(view) => view.id.to_string() == id && view.phase == PhaseName::Talking,
+            Event::Fact(_) | Event::Levels(_) => false,
+        };
+        until(&mut events, talks).await;
         socket.id = id;
         socket
     }
