@@ -1,9 +1,9 @@
 //! What the two hot paths cost: one frame of the caller to the agent, one second of the agent to the caller.
 //!
 //! ```text
-//! cargo build --release -p agents --example cost
+//! cargo build --release -p agents --example agents_cost
 //! for n in 1000 2000; do
-//!   valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/examples/cost hear-ulaw $n
+//!   valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/examples/agents_cost hear-ulaw $n
 //! done
 //! ```
 //!

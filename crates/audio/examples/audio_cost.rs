@@ -1,9 +1,9 @@
 //! What the routines on the audio path cost, one 20 ms frame at a time.
 //!
 //! ```text
-//! cargo run --release -p audio --example cost                    nanoseconds of every routine
-//! cargo run --release -p audio --example cost -- ulaw_decode 2000   so many frames of one, to be counted:
-//! valgrind --tool=callgrind target/release/examples/cost ulaw_decode 2000
+//! cargo run --release -p audio --example audio_cost                    nanoseconds of every routine
+//! cargo run --release -p audio --example audio_cost -- ulaw_decode 2000   so many frames of one, to be counted:
+//! valgrind --tool=callgrind target/release/examples/audio_cost ulaw_decode 2000
 //! ```
 //!
 //! Nanoseconds depend on the machine and the hour. Instructions do not: count 1000 and 3000 frames under callgrind; half

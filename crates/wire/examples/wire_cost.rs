@@ -1,6 +1,6 @@
 //! What a message costs in instructions.
 //!
-//! `valgrind --tool=callgrind target/release/examples/cost decode 10000`, and again with 20000: the difference, divided
+//! `valgrind --tool=callgrind target/release/examples/wire_cost decode 10000`, and again with 20000: the difference, divided
 //! by 10,000, is the cost of one message, start-up excluded. `copy` is what both decoding loops spend on putting fresh
 //! bytes into the read buffer, where a real program has its socket do it; subtract it.
 

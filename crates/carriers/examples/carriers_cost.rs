@@ -1,6 +1,6 @@
 //! What one frame costs in each direction: run under `valgrind --tool=callgrind`, which counts instructions.
 //!
-//! `cost <what> <times>`; the difference between two counts of times, divided by the difference of the times, is the
+//! `carriers_cost <what> <times>`; the difference between two counts of times, divided by the difference of the times, is the
 //! cost of one frame without the program's start.
 
 use std::hint::black_box;

@@ -1,7 +1,7 @@
 //! What one 20 ms frame costs in the call itself: speech detection, playout, ledger, both directions.
 //!
-//! `cargo build --release -p call --example cost`, then
-//! `valgrind --tool=callgrind target/release/examples/cost 2000` and again with 4000: the difference divided by 2000 is
+//! `cargo build --release -p call --example call_cost`, then
+//! `valgrind --tool=callgrind target/release/examples/call_cost 2000` and again with 4000: the difference divided by 2000 is
 //! the cost of a frame in instructions, the same on every run.
 
 use std::time::Duration;
