@@ -111,6 +111,9 @@ pub enum Fact {
         name: String,
         is_error: bool,
         took_ms: u64,
+        /// Why it failed or was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     ToolTraced {
         id: String,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use call::{
     AgentChoice, AgentEvent, Call, CarrierCommand, CarrierEvent, Command, ControlOutcome, DialAgent, Entry,
-    Input, Moment, Order, ToolOutcome,
+    Input, Moment, Order, ToolOutcome, Watchdog,
 };
 use carriers::Control;
 use tokio::sync::mpsc;
@@ -360,6 +360,11 @@ fn tell(entry: &Entry) {
                 fault.message.as_deref().unwrap_or("no words")
             );
         }
+        Fact::ToolAnswered { name, is_error: true, detail, .. } => {
+            warn!(tool = %name, "the tool {name} was answered with an error: {}", detail.as_deref().unwrap_or("no words"));
+        }
+        // A shutdown is no oddity.
+        Fact::Watchdog { which: Watchdog::Drain } => info!("the time to finish is over"),
         Fact::Watchdog { which } => warn!(?which, "watchdog"),
         Fact::HangUpFailed { detail } => warn!(detail = %detail, "hanging up failed: {detail}"),
         Fact::Turn { .. } | Fact::Digit { .. } | Fact::SaidOnRequest { .. } => {

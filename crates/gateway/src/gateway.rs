@@ -83,6 +83,7 @@ impl Gateway {
         let detail = "its task panicked; the log has the place";
         let end = ended
             .and_then(|call| call.end().cloned())
+            .or_else(|| live.end())
             .unwrap_or_else(|| EndCause::Broken { detail: detail.into() });
         let receipt = ended.map(|call| call.receipt(Moment::START + live.began().elapsed()));
         live.set_end(end.clone());

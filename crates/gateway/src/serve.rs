@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use call::EndCause;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +34,9 @@ const TASKS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The longest wait for records to reach the disk at the end.
 const RECORDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The same when everything must end at once.
+const RECORDS_AT_ONCE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Between two looks at how late the media threads are.
 const LAG_EVERY: Duration = Duration::from_secs(1);
@@ -134,7 +138,10 @@ impl Serving {
     pub async fn drain(self, within: Duration) -> Stopped {
         let gateway = self.gateway;
         let live = gateway.switchboard.live_count();
-        info!(live, "draining: no new calls, {live} live ones have {} s", within.as_secs());
+        match live {
+            0 => info!("draining: no new calls, and none is live"),
+            _ => info!(live, "draining: no new calls; live ones ({live}) have {} s", within.as_secs()),
+        }
         gateway.switchboard.drain(within);
         let everything = within + LAST_WORDS_WITHIN;
         if tokio::time::timeout(everything, calls_are_over(&gateway)).await.is_err() {
@@ -160,6 +167,15 @@ async fn watch_lag(metrics: Arc<Metrics>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// Writes down the calls that are about to be cut off. For the moment when there is no time to end them.
+pub async fn record_the_cut_off(gateway: &Gateway) {
+    for live in gateway.switchboard.live() {
+        live.set_end(EndCause::Drained);
+        gateway.finished(&live, None);
+    }
+    gateway.records.flush(RECORDS_AT_ONCE_WITHIN).await;
 }
 
 async fn calls_are_over(gateway: &Gateway) {

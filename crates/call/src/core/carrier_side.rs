@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use audio::Frame;
+use audio::{Frame, vad};
 
 use super::{Core, Happening, Hearing, ms};
 use crate::playout::Voice;
@@ -99,10 +99,12 @@ impl Core {
     }
 
     fn caller_began(&mut self, now: Moment) {
-        self.caller_onset = Some(now);
+        // The detector makes sure before it says so; the caller began to speak that much earlier.
+        let onset = now.back(vad::Config::default().onset);
+        self.caller_onset = Some(onset);
         self.caller_fell_silent = None;
         self.silent_since = None;
-        self.transcript.caller_speaks(true, now);
+        self.transcript.caller_speaks(true, onset);
         self.note(now, Fact::CallerSpeaks { speaking: true });
     }
 

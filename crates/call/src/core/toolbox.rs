@@ -157,6 +157,7 @@ impl Core {
                     name: pending.name,
                     is_error: outcome.is_error,
                     took_ms,
+                    detail: outcome.is_error.then(|| excerpt(&outcome.result)),
                 },
             );
             if pending.wants_answer {
@@ -188,7 +189,13 @@ impl Core {
     fn answer(&mut self, call: &ToolCall, result: &str, is_error: bool, now: Moment) {
         self.note(
             now,
-            Fact::ToolAnswered { id: call.id.clone(), name: call.name.clone(), is_error, took_ms: 0 },
+            Fact::ToolAnswered {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                is_error,
+                took_ms: 0,
+                detail: is_error.then(|| excerpt(result)),
+            },
         );
         if call.wants_answer {
             self.tell_agent(AgentCommand::ToolResult {
@@ -198,6 +205,11 @@ impl Core {
             });
         }
     }
+}
+
+/// Enough of an error's words for the ledger.
+fn excerpt(words: &str) -> String {
+    words.chars().take(200).collect()
 }
 
 /// The first of these arguments that is there, as text.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -69,7 +70,8 @@ pub(super) fn run(given: &Given) -> ExitCode {
 /// Serves until SIGTERM or Ctrl-C, then drains. A second signal ends at once.
 async fn until_told_to_stop(serving: Serving, mut signals: Signals, drain: Duration) -> ExitCode {
     signals.next().await;
-    let live = serving.gateway.switchboard.live_count();
+    let gateway = Arc::clone(&serving.gateway);
+    let live = gateway.switchboard.live_count();
     if live > 0 {
         eprintln!(
             "stopping: {live} live calls may finish within {} s; once more ends at once",
@@ -83,7 +85,10 @@ async fn until_told_to_stop(serving: Serving, mut signals: Signals, drain: Durat
             }
             ExitCode::SUCCESS
         }
-        () = signals.next() => ExitCode::from(130),
+        () = signals.next() => {
+            serve::record_the_cut_off(&gateway).await;
+            ExitCode::from(130)
+        }
     }
 }
 
