@@ -163,7 +163,7 @@ impl Gateway {
                         caller_rate,
                         resume: dial.resume,
                         seed: rand::random(),
-                        transfer_to: bot.transfer_to.clone(),
+                        transfer_to: bot.transfer_to.clone().or_else(|| shown_transfer(live.carrier())),
                     };
                     Ok(Dialled::Demo(Box::new(demo::Leg::new(plan))))
                 }
@@ -361,6 +361,11 @@ pub fn agent_capabilities(kind: AgentKind) -> AgentCapabilities {
 
 fn lost(detail: String) -> AgentDeparture {
     AgentDeparture { cause: AgentLeft::Lost, retry: Retry::Backoff, detail }
+}
+
+/// The page only shows a transfer, so there one can be tried without a number of one's own (one kept for fiction).
+fn shown_transfer(carrier: &str) -> Option<String> {
+    (carrier == browser::CAPABILITIES.name).then(|| "+12025550100".to_owned())
 }
 
 fn facts_of(live: &LiveCall) -> CallFacts {

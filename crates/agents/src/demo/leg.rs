@@ -28,7 +28,7 @@ pub struct Plan {
     pub resume: Option<Vec<Said>>,
     /// Chance, for a little variety.
     pub seed: u64,
-    /// Whom key 2 hands the caller to. `None` gives an address that exists nowhere.
+    /// Whom key 2 hands the caller to. Without anybody it says that it cannot.
     pub transfer_to: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct Leg {
     chance: u64,
     turns: u64,
     tools: u64,
-    transfer_to: String,
+    transfer_to: Option<String>,
 }
 
 #[derive(Debug)]
@@ -61,9 +61,6 @@ enum Mood {
     Gone,
 }
 
-/// A number from the range that is reserved for stories and examples.
-const TRANSFER_TO: &str = "+12025550100";
-
 impl Leg {
     pub fn new(plan: Plan) -> Leg {
         Leg {
@@ -75,7 +72,7 @@ impl Leg {
             chance: plan.seed,
             turns: 0,
             tools: 0,
-            transfer_to: plan.transfer_to.unwrap_or_else(|| TRANSFER_TO.to_owned()),
+            transfer_to: plan.transfer_to,
         }
     }
 
@@ -148,11 +145,14 @@ impl Leg {
         self.mouth.stop(self.now, events);
         match digits {
             "1" => self.tell_the_time(events),
-            "2" => {
-                self.say(&[Prompt::Transfer], events);
-                let arguments = json!({"number": self.transfer_to, "reason": "the caller pressed 2"});
-                self.part("transfer_to_number", arguments, events);
-            }
+            "2" => match self.transfer_to.clone() {
+                Some(number) => {
+                    self.say(&[Prompt::Transfer], events);
+                    let arguments = json!({"number": number, "reason": "the caller pressed 2"});
+                    self.part("transfer_to_number", arguments, events);
+                }
+                None => self.say(&[Prompt::NoTransfer], events),
+            },
             "9" | "#" => {
                 self.say(&[Prompt::Goodbye], events);
                 self.part("end_call", json!({"reason": format!("the caller pressed {digits}")}), events);

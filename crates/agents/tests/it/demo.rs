@@ -23,7 +23,12 @@ impl Conversation {
     }
 
     pub(crate) fn at(rate: Rate) -> Conversation {
-        Conversation::with(Plan { caller_rate: rate, resume: None, seed: 7, transfer_to: None })
+        Conversation::with(Plan {
+            caller_rate: rate,
+            resume: None,
+            seed: 7,
+            transfer_to: Some("+4930123".to_owned()),
+        })
     }
 
     /// Past the greeting.
@@ -388,4 +393,17 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn without_anybody_to_hand_over_to_it_says_so_and_goes_on() {
+    let plan = Plan { caller_rate: Rate::Hz8000, resume: None, seed: 7, transfer_to: None };
+    let mut conversation = Conversation::with(plan);
+    conversation.told();
+
+    conversation.write(AgentCommand::Digits("2".into()));
+    let told = conversation.told();
+
+    assert_eq!(texts(&told), [prompts::text(Prompt::NoTransfer)]);
+    assert_eq!(tool(&told), None);
 }

@@ -129,11 +129,15 @@ pub(super) fn run(asked: &Asked) -> ExitCode {
     match report {
         Ok(report) => {
             if asked.json {
-                println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+                super::print_out(&format!(
+                    "{}
+",
+                    serde_json::to_string_pretty(&report).unwrap_or_default()
+                ));
             } else if asked.markdown {
-                println!("{}", report.markdown());
+                super::print_out(&format!("{}\n", report.markdown()));
             } else {
-                println!("{report}");
+                super::print_out(&format!("{report}\n"));
             }
             for aim in report.aims(&[RELAY]) {
                 let verdict = if aim.is_met { "met" } else { "missed" };

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::Given;
-use crate::config;
+use super::{Given, print_out};
+use crate::config::{self, Config};
 
 #[derive(Debug, Args)]
 pub(super) struct Asked {
@@ -28,11 +28,24 @@ pub(super) fn run(given: &Given, asked: &Asked) -> ExitCode {
     let text = match asked.what {
         What::Reference => config::reference(),
         What::Example => config::example_toml(),
-        What::Show => match given.load_or_complain() {
-            Ok(loaded) => config::show(&loaded),
-            Err(code) => return code,
-        },
+        What::Show => return show(given),
     };
-    print!("{text}");
+    print_out(&text);
     ExitCode::SUCCESS
+}
+
+/// What is in force; when nothing can be, what is wrong and what could be read.
+fn show(given: &Given) -> ExitCode {
+    let sources = given.sources();
+    match Config::load(&sources) {
+        Ok(loaded) => {
+            print_out(&config::show(&loaded));
+            ExitCode::SUCCESS
+        }
+        Err(errors) => {
+            eprintln!("trunkline: the configuration cannot be used.\n\n{errors}");
+            print_out(&format!("# Not in force. What could be read:\n{}", config::show_read(&sources)));
+            ExitCode::from(2)
+        }
+    }
 }

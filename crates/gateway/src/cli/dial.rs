@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Given, runtime};
+use super::{Given, print_out, runtime};
 use crate::config::Loaded;
 pub(super) use ear::{Ear, Figures};
 use live::Note;
@@ -41,8 +41,9 @@ pub(super) struct Asked {
     /// streams media, as Twilio does.
     #[arg(long, value_enum, default_value_t = Carrier::Browser)]
     carrier: Carrier,
-    /// The gateway to call [default: the one of this configuration; where none runs, one is started for the call].
-    #[arg(long, value_name = "URL")]
+    /// The gateway to call, as http://host:port or host:port [default: the address that this configuration listens on,
+    /// or --listen names; where no gateway runs there, one is started for the call].
+    #[arg(long, value_name = "URL", value_parser = place::address_of)]
     url: Option<Url>,
     /// The bot to talk to [default: the gateway's default bot]. With Twilio's protocol the called number decides.
     #[arg(long, value_name = "NAME")]
@@ -192,6 +193,11 @@ impl Telephone {
         }
     }
 
+    /// Whether the protocol tells the caller why a call ended.
+    fn hears_why(&self) -> bool {
+        matches!(self, Telephone::Browser(_))
+    }
+
     async fn hang_on_hook(self) {
         if let Telephone::Twilio(exchange) = self {
             exchange.close().await;
@@ -276,7 +282,7 @@ async fn call_or_calls(
     let hang_up = CancellationToken::new();
     let watching = tokio::spawn(until_interrupted(hang_up.clone()));
     let code = if asked.calls > 1 {
-        let round = many::Round { asked, caller, limit, hang_up };
+        let round = many::Round { asked, caller, limit, hang_up, api: place.api() };
         Box::pin(many::run(Arc::clone(&telephone), round, screen)).await
     } else {
         Box::pin(one(asked, &telephone, caller, limit, hang_up, place, screen)).await
@@ -324,9 +330,9 @@ async fn one(
     let written = write_wav(&out, &past.heard);
     let summary = summary::Summary::new(&past, record.as_ref(), &told, &out, asked, place);
     if asked.json {
-        println!("{}", summary.json());
+        print_out(&format!("{}\n", summary.json()));
     } else {
-        print!("{}", summary.text());
+        print_out(&summary.text());
     }
     // The summary is worth having even so.
     written?;

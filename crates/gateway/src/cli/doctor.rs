@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Given, runtime};
+use super::{Given, print_out, runtime};
 use crate::doctor;
 
 #[derive(Debug, Args)]
@@ -27,12 +27,10 @@ pub(super) fn run(given: &Given, asked: &Asked) -> ExitCode {
     };
     let findings = runtime.block_on(doctor::examine(&given.load(), asked.online));
     if asked.json {
-        println!("{}", doctor::to_json(&findings));
+        print_out(&doctor::to_json(&findings));
     } else {
-        print!("{}", doctor::to_text(&findings));
-        if !asked.online {
-            println!("\nWith --online the providers are asked too.");
-        }
+        let more = if asked.online { "" } else { "\nWith --online the providers are asked too.\n" };
+        print_out(&format!("{}{more}", doctor::to_text(&findings)));
     }
     if doctor::is_fit(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, ConfigErrors, Loaded};
+use crate::config::{self, Config, ConfigErrors, Loaded, Sources};
 
 /// Puts a voice AI on any phone line.
 ///
@@ -99,7 +99,12 @@ fn bench_part() -> Option<ExitCode> {
 impl Given {
     /// Reads the configuration with the flags of the command line on top.
     pub(crate) fn load(&self) -> Result<Loaded, ConfigErrors> {
-        config::read(self.config.as_deref(), self.flags())
+        Config::load(&self.sources())
+    }
+
+    /// What the configuration is made of.
+    pub(crate) fn sources(&self) -> Sources {
+        config::sources(self.config.as_deref(), self.flags())
     }
 
     pub(crate) fn load_or_complain(&self) -> Result<Loaded, ExitCode> {
@@ -120,6 +125,18 @@ impl Given {
             flags.insert("server.listen".to_owned(), listen.clone());
         }
         flags
+    }
+}
+
+/// Prints to the terminal or into a pipe. Whoever reads it may have enough before the end (`| head`): that is no error,
+/// and the rest is not printed.
+pub(crate) fn print_out(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) => eprintln!("trunkline: cannot print: {error}"),
     }
 }
 

@@ -11,9 +11,10 @@ use tracing::warn;
 use wire::Secret;
 
 use super::{Given, runtime};
-use crate::config::{AgentKind, Config, Loaded};
+use crate::config::{AgentKind, Config, Loaded, Server};
+use crate::doctor;
 use crate::ops::logs;
-use crate::serve::{self, Serving};
+use crate::serve::{self, Serving, StartError};
 
 /// The file with the token of the pretended carrier, in the data folder.
 pub(crate) const LAB_TOKEN_FILE: &str = "lab-token";
@@ -50,10 +51,17 @@ pub(super) fn run(given: &Given) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let lab_token = lab_token(&config);
+        let lab_token = if records_can_be_kept(&config) { lab_token(&config) } else { None };
         let told = Told::of(&config);
         let serving = match serve::start(config, guard.drops(), lab_token).await {
             Ok(serving) => serving,
+            Err(StartError::Listen { address, cause }) if cause.kind() == std::io::ErrorKind::AddrInUse => {
+                eprintln!(
+                    "trunkline: another program, perhaps another trunkline, listens on {address} already; stop it, or \
+                     choose another address with --listen"
+                );
+                return ExitCode::FAILURE;
+            }
             Err(error) => {
                 eprintln!("trunkline: {error}");
                 return ExitCode::FAILURE;
@@ -143,15 +151,18 @@ impl Told {
 
     fn print(&self, serving: &Serving) {
         let version = env!("CARGO_PKG_VERSION");
-        let page = page_address(serving.address);
+        let address = serving.address;
+        let page = page_address(address);
         let agent = match self.agent {
             AgentKind::Demo => "the built-in agent, no account needed",
             AgentKind::ElevenLabs => "an ElevenLabs agent",
         };
-        eprintln!("Trunkline {version} listens on {page}");
+        let everywhere = if address.ip().is_unspecified() { "all addresses, here " } else { "" };
+        eprintln!("Trunkline {version} listens on {everywhere}{page}");
         eprintln!("  answers with  {} ({agent})", self.bot);
         let token = if self.asks_for_token { " (it asks for server.api_token)" } else { "" };
-        eprintln!("  try it        open {page} and press Call{token}, or run: trunkline dial");
+        let dial = dial_hint(address, self.asks_for_token);
+        eprintln!("  try it        open {page} and press Call{token}{dial}");
         match (&self.public_url, self.has_twilio) {
             (Some(url), true) => eprintln!(
                 "  phone number  set its voice webhook at Twilio to POST {url}{}",
@@ -163,6 +174,20 @@ impl Told {
     }
 }
 
+/// How to call the gateway at this address from a terminal. `trunkline dial` alone calls the usual one.
+fn dial_hint(address: SocketAddr, asks_for_token: bool) -> String {
+    if !cfg!(feature = "demo") {
+        return String::new();
+    }
+    let page = page_address(address);
+    let url = match page == page_address(Server::default().listen) {
+        true => String::new(),
+        false => format!(" --url {}", page.trim_end_matches('/')),
+    };
+    let token = if asks_for_token { " (it needs the token: --token, or the same configuration)" } else { "" };
+    format!(", or run: trunkline dial{url}{token}")
+}
+
 /// The address as a browser on this machine reaches it.
 pub(crate) fn page_address(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
@@ -170,6 +195,18 @@ pub(crate) fn page_address(address: SocketAddr) -> String {
     } else {
         format!("http://{address}/")
     }
+}
+
+/// Whether the data folder takes records. When not, this is said once for all that follows from it.
+fn records_can_be_kept(config: &Config) -> bool {
+    let folder = &config.server.data_dir;
+    let Err(error) = doctor::probe(folder) else { return true };
+    warn!(
+        "{} cannot be written to ({error}): call records stay in memory only and are gone when the gateway stops; make \
+         the folder writable, or name another in server.data_dir",
+        folder.display()
+    );
+    false
 }
 
 /// A token with which the terminal's pretended Twilio may call here. Only while nobody but this machine can reach us, and
@@ -206,4 +243,19 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
+}
+
+#[cfg(all(test, feature = "demo"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_calls_the_port_that_is_listened_on() {
+        let hint = |address: &str, token| dial_hint(address.parse().unwrap(), token);
+
+        assert_eq!(hint("127.0.0.1:7900", false), ", or run: trunkline dial");
+        assert_eq!(hint("127.0.0.1:8123", false), ", or run: trunkline dial --url http://127.0.0.1:8123");
+        assert!(hint("0.0.0.0:8123", true).contains("--url http://127.0.0.1:8123 (it needs the token"));
+        assert!(hint("[::]:7900", true).starts_with(", or run: trunkline dial (it needs"));
+    }
 }

@@ -102,7 +102,14 @@ pub(super) fn read_flags(
         let origin = Origin::Flag { key: key.clone() };
         let segments: Vec<&str> = key.split('.').collect();
         if !put(schema, &segments, value, origin.clone(), secret_file, settings) {
-            let mend = "look it up with `trunkline config reference`";
+            let known: Vec<String> = names(schema).iter().map(|name| dotted(name)).collect();
+            let mend = match nearest(
+                &dotted(&numbered(&key.replace('.', "__"))),
+                known.iter().map(String::as_str),
+            ) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "look it up with `trunkline config reference`".to_owned(),
+            };
             settings.problem(key.clone(), origin, "is not a key of this program", mend);
         }
     }
@@ -205,6 +212,11 @@ fn collect(section: &Section, above: &str, names: &mut Vec<String>) {
             Item::List(inner) => collect(inner, &format!("{name}__0__"), names),
         }
     }
+}
+
+/// A variable's name as the key it stands for.
+fn dotted(name: &str) -> String {
+    name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase().replace("__", ".")
 }
 
 /// The name with every list position made `0`, as [`names`] has them.

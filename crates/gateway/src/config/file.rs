@@ -18,6 +18,7 @@ pub(super) fn read(
 ) {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     let reader = Reader { file, secret_file };
+    let valid = errors.is_empty();
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
         // Only the parser's message, never the line itself: it may hold a secret.
@@ -28,7 +29,7 @@ pub(super) fn read(
             "mend the line; text needs quotes, tables look like [server], lists of tables like [[bots]]",
         );
     }
-    if settings.problems.is_empty() {
+    if valid {
         reader.table(table.get_ref(), schema, &[], settings);
     }
 }

@@ -37,7 +37,7 @@ pub use bots::{AgentKind, Bot, BotTool, Line, ToolMethod, Variable};
 pub use carriers::{Browser, Carriers, Twilio, WhenGone};
 pub use numbers::{is_dialable, same_number};
 pub use problems::{ConfigErrors, Origin, Problem};
-pub use reference::{example_toml, reference, show};
+pub use reference::{example_toml, reference, show, show_read};
 pub use server::{Limits, Log, LogFormat, Server};
 
 use keys::section;
@@ -82,6 +82,9 @@ pub struct Sources {
     /// What `.env` says. The real environment goes before it.
     pub dotenv: BTreeMap<String, String>,
     pub file: Option<ConfigFile>,
+    /// What could not be read on the way here. The rest is looked at all the same, so that one round of mending is
+    /// enough.
+    pub problems: Vec<Problem>,
     /// Reads the file that a `…_file` key names.
     pub secret_file: fn(&Path) -> io::Result<String>,
 }
@@ -93,6 +96,7 @@ impl Default for Sources {
             env: BTreeMap::new(),
             dotenv: BTreeMap::new(),
             file: None,
+            problems: Vec::new(),
             secret_file: settings::read_secret_file,
         }
     }
@@ -119,19 +123,8 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         let schema = Config::described("");
         let variables = environment::Variables::of(sources);
-        let mut settings = Settings::default();
         let mut warnings = Vec::new();
-        if let Some(file) = &sources.file {
-            file::read(file, &schema, sources.secret_file, &mut settings);
-        }
-        environment::read_older(&variables, &schema, sources.secret_file, &mut settings);
-        let listen_given = settle::port(&variables, &mut settings);
-        environment::read_own(&variables, &schema, sources.secret_file, &mut settings);
-        environment::read_flags(&sources.flags, &schema, sources.secret_file, &mut settings);
-        settle::fallback_public_url(&variables, &mut settings);
-        settle::platform_port(listen_given, &variables, &mut settings, &mut warnings);
-        settle::drop_empty(&mut settings);
-        settings.sift(&schema);
+        let mut settings = gather(sources, &variables, &schema, &mut warnings);
 
         let tree = assemble::assemble(&schema, &mut settings);
         let mut config = match Config::deserialize(toml::Value::Table(tree)) {
@@ -164,18 +157,41 @@ impl Config {
     }
 }
 
+/// Puts the values of all sources under their keys, each looked at by itself.
+fn gather(
+    sources: &Sources,
+    variables: &environment::Variables,
+    schema: &keys::Section,
+    warnings: &mut Vec<Problem>,
+) -> Settings {
+    let mut settings = Settings { problems: sources.problems.clone(), ..Settings::default() };
+    if let Some(file) = &sources.file {
+        file::read(file, schema, sources.secret_file, &mut settings);
+    }
+    environment::read_older(variables, schema, sources.secret_file, &mut settings);
+    let listen_given = settle::port(variables, &mut settings);
+    environment::read_own(variables, schema, sources.secret_file, &mut settings);
+    environment::read_flags(&sources.flags, schema, sources.secret_file, &mut settings);
+    settle::fallback_public_url(variables, &mut settings);
+    settle::platform_port(listen_given, variables, &mut settings, warnings);
+    settle::drop_empty(&mut settings);
+    settings.sift(schema);
+    settings
+}
+
 /// Reads the configuration of this process: its environment, `.env` and the file (`named`, or else `TRUNKLINE_CONFIG`,
 /// or else `trunkline.toml` if there is one).
 pub fn read(named: Option<&Path>, flags: BTreeMap<String, String>) -> Result<Loaded, ConfigErrors> {
-    Config::load(&sources(named, flags)?)
+    Config::load(&sources(named, flags))
 }
 
-/// The sources of this process, for those who want to look at them first.
-pub fn sources(named: Option<&Path>, flags: BTreeMap<String, String>) -> Result<Sources, ConfigErrors> {
+/// The sources of this process, for those who want to look at them first. What cannot be read is among their problems.
+pub fn sources(named: Option<&Path>, flags: BTreeMap<String, String>) -> Sources {
+    let mut problems = Vec::new();
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let dotenv = read_dotenv(Path::new(".env"))?;
+    let dotenv = read_dotenv(Path::new(".env"), &mut problems);
     let by_variable = || {
         let named = env.get("TRUNKLINE_CONFIG").or_else(|| dotenv.get("TRUNKLINE_CONFIG"))?;
         (!named.is_empty()).then(|| PathBuf::from(named))
@@ -186,20 +202,24 @@ pub fn sources(named: Option<&Path>, flags: BTreeMap<String, String>) -> Result<
         Ok(text) => Some(ConfigFile { path, text }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
         Err(error) => {
-            return Err(unreadable(&path, &error, "name a readable configuration file with --config"));
+            problems.push(unreadable(&path, &error, "name a readable configuration file with --config"));
+            None
         }
     };
-    Ok(Sources { flags, env, dotenv, file, ..Sources::default() })
+    Sources { flags, env, dotenv, file, problems, ..Sources::default() }
 }
 
-/// The variables of a `.env` file; none when there is no such file.
-fn read_dotenv(path: &Path) -> Result<BTreeMap<String, String>, ConfigErrors> {
+/// The variables of a `.env` file, up to a line that is none; without such a file there are none.
+fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
     let text = match read_bounded(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(unreadable(path, &error, "make it readable, or take it away")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return variables,
+        Err(error) => {
+            problems.push(unreadable(path, &error, "make it readable, or take it away"));
+            return variables;
+        }
     };
-    let mut variables = BTreeMap::new();
     for line in dotenvy::from_read_iter(text.as_bytes()) {
         match line {
             // The first of two equal names counts, as with the real environment before it.
@@ -207,16 +227,17 @@ fn read_dotenv(path: &Path) -> Result<BTreeMap<String, String>, ConfigErrors> {
             // The error quotes the line, and the line may hold a secret.
             Err(_) => {
                 let origin = Origin::File { path: path.to_path_buf(), line: 1 + variables.len() };
-                return Err(ConfigErrors(vec![Problem {
+                problems.push(Problem {
                     key: String::new(),
                     origin,
                     wrong: "has a line near here that is not NAME=value".to_owned(),
                     mend: "put values with spaces or special characters in single quotes".to_owned(),
-                }]));
+                });
+                break;
             }
         }
     }
-    Ok(variables)
+    variables
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
@@ -227,13 +248,13 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-fn unreadable(path: &Path, error: &io::Error, mend: &str) -> ConfigErrors {
-    ConfigErrors(vec![Problem {
+fn unreadable(path: &Path, error: &io::Error, mend: &str) -> Problem {
+    Problem {
         key: String::new(),
-        origin: Origin::File { path: path.to_path_buf(), line: 1 },
+        origin: Origin::File { path: path.to_path_buf(), line: 0 },
         wrong: format!("cannot be read: {error}"),
         mend: mend.to_owned(),
-    }])
+    }
 }
 
 /// An address that stands in the code.

@@ -6,20 +6,31 @@ use std::path::PathBuf;
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    File { path: PathBuf, line: usize },
-    Environment { name: String },
-    DotEnv { name: String },
-    Flag { key: String },
+    /// Line 0 is the file as a whole.
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+    Environment {
+        name: String,
+    },
+    DotEnv {
+        name: String,
+    },
+    Flag {
+        key: String,
+    },
     Default,
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Origin::File { path, line: 0 } => write!(f, "{}", path.display()),
             Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
             Origin::Environment { name } => write!(f, "environment {name}"),
             Origin::DotEnv { name } => write!(f, ".env {name}"),
-            Origin::Flag { key } => write!(f, "command line, {key}"),
+            Origin::Flag { .. } => f.write_str("command line"),
             Origin::Default => f.write_str("default"),
         }
     }

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::environment::{OLDER_NAMES, OLDER_SKIP, PREFIX};
+use super::environment::{OLDER_NAMES, OLDER_SKIP, PREFIX, Variables};
 use super::keys::{Doc, Item, Key, Kind, Section};
-use super::{Bot, BotTool, Config, Line, Loaded, Origin};
+use super::settings::{Found, find};
+use super::{Bot, BotTool, Config, Line, Loaded, Origin, Sources};
 
 /// Every key as Markdown.
 pub fn reference() -> String {
@@ -41,6 +42,29 @@ pub fn show(loaded: &Loaded) -> String {
             Some(value) => lines.push_str(&format!("{key} = {value}  # {origin}\n")),
             None => lines.push_str(&format!("# {key} is not set\n")),
         }
+    }
+    lines
+}
+
+/// What could be read of a configuration that cannot be used as a whole; secrets are hidden.
+pub fn show_read(sources: &Sources) -> String {
+    let schema = Config::described("");
+    let variables = Variables::of(sources);
+    let settings = super::gather(sources, &variables, &schema, &mut Vec::new());
+    let mut lines = String::new();
+    for (path, setting) in &settings.values {
+        let segments: Vec<&str> = path.iter().map(String::as_str).collect();
+        let open = match find(&schema, &segments) {
+            Some((_, Found::Key(key) | Found::Entry(key))) => key.kind != Kind::Secret,
+            Some((_, Found::SecretFile(_))) | None => false,
+        };
+        // An address may hold a password.
+        let value = match &setting.value {
+            toml::Value::String(text) if text.contains("://") && text.contains('@') => r#""***""#.to_owned(),
+            value if open => value.to_string(),
+            _ => r#""***""#.to_owned(),
+        };
+        lines.push_str(&format!("{} = {value}  # {}\n", path.join("."), setting.origin));
     }
     lines
 }

@@ -134,8 +134,13 @@ impl Settings {
 /// What is wrong with one value, if anything.
 fn judge(key: &Key, path: &KeyPath, setting: &Setting) -> Option<Problem> {
     let expects = key.kind.expects();
+    // An example belongs to the mending.
+    let what = expects.split(" such as").next().unwrap_or_default().trim_end_matches(',');
     let hint = match key.doc.example() {
-        Some(example) if key.kind != Kind::Secret => format!(" (example: {example})"),
+        // One example is enough.
+        Some(example) if key.kind != Kind::Secret && !expects.contains("such as") => {
+            format!(" (example: {example})")
+        }
         _ => String::new(),
     };
     let problem = |wrong: String, mend: String| {
@@ -157,9 +162,9 @@ fn judge(key: &Key, path: &KeyPath, setting: &Setting) -> Option<Problem> {
         // The parser's own words may quote the value, and always speak of Rust's types: say it in ours.
         let wrong = match (fits(key.kind, value), key.kind) {
             (_, Kind::Secret) => format!("is {}, but must be text", type_of(value)),
-            (false, _) => format!("is {}, but must be {expects}", type_of(value)),
+            (false, _) => format!("is {}, but must be {what}", type_of(value)),
             (true, Kind::Whole | Kind::Number) => format!("is {value}, which is too large or negative"),
-            (true, _) => format!("is {}, which is not {expects}", shown(value)),
+            (true, _) => format!("is {}, which is not {what}", shown(value)),
         };
         return problem(wrong, format!("write {expects}{hint}"));
     }

@@ -38,7 +38,7 @@ pub(super) struct PortAsked {
 pub(super) fn port(variables: &Variables, settings: &mut Settings) -> Option<PortAsked> {
     let (text, origin) = variables.find("PORT")?;
     let Ok(port) = text.trim().parse::<u16>() else {
-        settings.problem("PORT", origin, "is not a port number", "write a number from 1 to 65535");
+        settings.problem("server.listen", origin, "is not a port number", "write a number from 1 to 65535");
         return None;
     };
     let listen = settings.values.get(&path("server.listen"));

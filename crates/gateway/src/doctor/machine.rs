@@ -66,7 +66,7 @@ fn log_file(file: &Path, findings: &mut Findings) {
 }
 
 /// Writes a file and takes it away again. A folder that is made for it stays, as it would be made anyway.
-fn probe(folder: &Path) -> io::Result<()> {
+pub(crate) fn probe(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let file = folder.join(format!(".trunkline-doctor-{}", std::process::id()));
     let written = fs::write(&file, "probe\n");
@@ -107,7 +107,7 @@ fn port(address: SocketAddr, findings: &mut Findings) {
             } else {
                 findings.fail(
                     area,
-                    format!("{address} is in use by another program"),
+                    format!("another program, perhaps another trunkline, listens on {address} already"),
                     "stop that program, or choose another port in server.listen",
                 );
             }

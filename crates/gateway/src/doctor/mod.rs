@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::config::{ConfigErrors, Loaded};
 
+pub(crate) use machine::probe;
 pub use online::online;
 
 /// What a finding is about.
@@ -93,6 +94,19 @@ impl Findings {
     }
 }
 
+/// What can only be looked at with a configuration in force.
+const NEEDS_CONFIGURATION: [&str; 9] = [
+    "the folder for records",
+    "the log file",
+    "open files",
+    "certificates",
+    "the port",
+    "the public address",
+    "bots",
+    "Twilio",
+    "ElevenLabs",
+];
+
 /// Looks at the configuration and this machine. Takes a moment; asks nobody outside.
 pub fn offline(configuration: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
     let mut findings = Findings::default();
@@ -115,6 +129,16 @@ pub fn offline(configuration: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
                 findings.fail(Area::Configuration, format!("{place} {}", problem.wrong), &problem.mend);
             }
             machine::clock(&mut findings);
+            let (last, others) = NEEDS_CONFIGURATION.split_last().unwrap_or((&"", &[]));
+            findings.hint(
+                Area::Configuration,
+                format!(
+                    "{} checks were not made: {} and {last}",
+                    NEEDS_CONFIGURATION.len(),
+                    others.join(", ")
+                ),
+                "mend the failures above first",
+            );
         }
     }
     sorted(findings.0)

@@ -115,15 +115,20 @@ pub(super) fn bots(config: &Config, findings: &mut Findings) {
     }
     let elevenlabs = &config.agents.elevenlabs;
     let demo_answers = config.bot_for(None).is_some_and(|bot| bot.agent == AgentKind::Demo);
-    if demo_answers && elevenlabs.api_key.is_some() {
+    let with_elevenlabs = config.bots.iter().find(|bot| bot.agent == AgentKind::ElevenLabs);
+    if let Some(bot) = with_elevenlabs
+        && demo_answers
+    {
         findings.hint(
             area,
-            "there is an ElevenLabs key, but the built-in agent answers calls",
-            "set agents.elevenlabs.agent_id (ELEVENLABS_AGENT_ID), or default_bot",
+            format!(
+                "bot {} talks to ElevenLabs, but the built-in agent answers numbers without a line",
+                bot.name
+            ),
+            format!("set default_bot = \"{}\" if it should be the other way round", bot.name),
         );
     }
-    let uses_elevenlabs = config.bots.iter().any(|bot| bot.agent == AgentKind::ElevenLabs);
-    if uses_elevenlabs && elevenlabs.slots < config.limits.calls {
+    if with_elevenlabs.is_some() && elevenlabs.slots < config.limits.calls {
         findings.hint(
             area,
             format!(
@@ -140,11 +145,17 @@ pub(super) fn twilio(config: &Config, findings: &mut Findings) {
     let area = Area::Twilio;
     let twilio = &config.carriers.twilio;
     let Some(token) = &twilio.auth_token else {
-        findings.hint(
-            area,
-            "not set up: no phone number leads here",
-            "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and WEBHOOK_BASE_URL; see docs/CARRIERS.md",
-        );
+        let (words, mend) = match twilio.account_sid {
+            Some(_) => (
+                "set up by half: there is no auth token, so no phone number leads here",
+                "set TWILIO_AUTH_TOKEN too",
+            ),
+            None => (
+                "not set up: no phone number leads here",
+                "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and WEBHOOK_BASE_URL; see docs/CARRIERS.md",
+            ),
+        };
+        findings.hint(area, words, mend);
         return;
     };
     let hex = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -178,11 +189,26 @@ pub(super) fn elevenlabs(config: &Config, findings: &mut Findings) {
     let elevenlabs = &config.agents.elevenlabs;
     let bots = config.bots.iter().filter(|bot| bot.agent == AgentKind::ElevenLabs).count();
     if bots == 0 {
-        findings.hint(
-            area,
-            "not set up: the built-in agent answers",
-            "set ELEVENLABS_API_KEY and ELEVENLABS_AGENT_ID; see docs/AGENTS.md",
-        );
+        let has_key = elevenlabs.api_key.is_some() || !elevenlabs.needs_key();
+        let (words, mend) = match (has_key, elevenlabs.agent_id.is_some()) {
+            (true, true) => (
+                "set up, but no bot talks to it",
+                "add a bot with agent = \"elevenlabs\" to [[bots]], and name it in default_bot or a line",
+            ),
+            (false, true) => (
+                "set up by half: there is no key, so the built-in agent answers",
+                "set ELEVENLABS_API_KEY too",
+            ),
+            (true, false) if elevenlabs.api_key.is_some() => (
+                "set up by half: there is a key but no agent, so the built-in agent answers",
+                "set ELEVENLABS_AGENT_ID too",
+            ),
+            (_, false) => (
+                "not set up: the built-in agent answers",
+                "set ELEVENLABS_API_KEY and ELEVENLABS_AGENT_ID; see docs/AGENTS.md",
+            ),
+        };
+        findings.hint(area, words, mend);
         return;
     }
     if elevenlabs.needs_key() && elevenlabs.api_key.as_ref().is_some_and(|key| key.reveal().len() < 20) {
@@ -192,5 +218,7 @@ pub(super) fn elevenlabs(config: &Config, findings: &mut Findings) {
             "copy it again from ElevenLabs' developer settings",
         );
     }
-    findings.ok(area, format!("{bots} bot(s) talk to it at {}", elevenlabs.base_url));
+    // Whether it can be reached is not known here.
+    let are_set = if bots == 1 { "bot is set" } else { "bots are set" };
+    findings.ok(area, format!("{bots} {are_set} to talk to it at {}", elevenlabs.base_url));
 }

@@ -69,7 +69,7 @@ async fn health(State(reception): State<Arc<Reception>>) -> Response {
 async fn performance(State(reception): State<Arc<Reception>>) -> Response {
     let (gateway, switchboard) = (&reception.gateway, &reception.gateway.switchboard);
     let figures = ProcessFigures::read();
-    let cores = figures.cpu_s.map(|cpu_s| reception.cpu.cores(Instant::now(), cpu_s));
+    let cores = figures.cpu_s.map(|cpu_s| to_thousandths(reception.cpu.cores(Instant::now(), cpu_s)));
     let (taken, calls_max) = switchboard.seats();
     let (held, slots_max) = switchboard.slots();
     Json(json!({
@@ -84,6 +84,11 @@ async fn performance(State(reception): State<Arc<Reception>>) -> Response {
         "latency": gateway.metrics.performance.report(),
     }))
     .into_response()
+}
+
+/// Finer than this, a share of a core is noise.
+fn to_thousandths(figure: f64) -> f64 {
+    (figure * 1_000.0).round() / 1_000.0
 }
 
 async fn metrics(State(reception): State<Arc<Reception>>) -> Response {

@@ -4,6 +4,8 @@
 //! bounded: carriers, bots and causes are few and known. A call takes its handles once ([`Metrics::for_call`]) and
 //! counts through them without looking anything up.
 
+mod at_zero;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -68,7 +70,7 @@ pub struct Metrics {
     pub calls_started: Family<CarrierBot, Count>,
     pub calls_ended: Family<CarrierCause, Count>,
     pub calls_live: Level,
-    /// By reason: `lines_busy`, `no_slot`, `rate`, `draining`, `signature`, `token` and the like.
+    /// By reason: `all_lines_busy`, `no_agent_slot`, `draining`, `no_token` and the like.
     pub calls_refused: Family<ByReason, Count>,
     pub slots_held: Family<ByAgent, Level>,
     pub slots_limit: Family<ByAgent, Level>,
@@ -194,7 +196,7 @@ impl Metrics {
             ),
             turn_seconds: registered!(
                 "turn",
-                "From the caller's last word to the agent's first",
+                "From when speech detection is sure that the caller has stopped to the agent's first sound",
                 seconds,
                 seconds()
             ),
@@ -252,6 +254,7 @@ impl Metrics {
             performance: Performance::default(),
             registry: Registry::default(),
         };
+        metrics.begin_at_zero();
         Arc::new(Metrics { registry, ..metrics })
     }
 
@@ -405,11 +408,7 @@ impl CountedCall {
             Fact::HeldAudioDropped { chunks } => drop(metrics.held_chunks_dropped.inc_by(*chunks)),
             Fact::PlayoutOverflowed { ms } => drop(metrics.playout_overflow_milliseconds.inc_by(*ms)),
             Fact::Odd { side, oddity, .. } => {
-                let side = match side {
-                    Side::Caller => "carrier",
-                    Side::Agent => "agent",
-                };
-                metrics.oddities.get_or_create(&SideKind::of(side, oddity.name())).inc();
+                metrics.oddities.get_or_create(&SideKind::of(side_name(*side), oddity.name())).inc();
             }
             Fact::Ended { end } => self.end(end),
             // The rest is for the ledger: what it tells is no number, or is told by another fact.
@@ -422,6 +421,13 @@ fn observe(histogram: &Histogram, recent: &Recent, ms: u64) {
     let took = Duration::from_millis(ms);
     histogram.observe(took.as_secs_f64());
     recent.record(took);
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Caller => "carrier",
+        Side::Agent => "agent",
+    }
 }
 
 fn departure_name(cause: &AgentLeft) -> &'static str {

@@ -290,7 +290,6 @@ fn what_does_not_fit_together_is_refused() {
         ("[server]\ncors_origins = [\"*\"]".to_owned(), "server.cors_origins"),
         ("[server]\nconnections_max = 10".to_owned(), "limits.calls"),
         ("[log]\nlevel = \"a=b=c=d\"".to_owned(), "log.level"),
-        ("[carriers.twilio]\naccount_sid = \"AC1\"".to_owned(), "carriers.twilio.auth_token"),
         ("[carriers.twilio]\nstatus_path = \"/webhooks/inbound\"".to_owned(), "carriers.twilio.status_path"),
         ("[carriers.twilio]\ninbound_path = \"/api/v1/calls\"".to_owned(), "carriers.twilio.inbound_path"),
         ("[carriers.twilio]\nwhen_gone = { do = \"dial\" }".to_owned(), "carriers.twilio.when_gone"),
@@ -340,12 +339,71 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 #[test]
-fn a_missing_file_is_an_error_only_when_it_was_named() {
+fn a_missing_file_is_an_error_only_when_it_was_named_and_hides_no_other() {
     let missing = PathBuf::from("/does/not/exist.toml");
+    let flags = variables(&[("limits.call", "3"), ("default_bot", "reception")]);
 
-    let errors = gateway::config::read(Some(&missing), BTreeMap::new()).unwrap_err();
+    let errors = gateway::config::read(Some(&missing), flags).unwrap_err();
 
-    assert!(errors.to_string().contains("/does/not/exist.toml"), "{errors}");
+    assert!(errors.to_string().contains("  /does/not/exist.toml\n    cannot be read"), "{errors}");
+    let mistyped = errors.0.iter().find(|problem| problem.key == "limits.call").unwrap();
+    assert_eq!(mistyped.mend, "did you mean limits.calls?");
+    assert_eq!(mistyped.origin.to_string(), "command line");
+}
+
+#[test]
+fn what_a_file_that_cannot_be_read_may_hold_is_not_called_missing() {
+    let errors =
+        load(&[("TRUNKLINE__SERVER__LISTEN", "0.0.0.0:1"), ("TWILIO_PHONE_NUMBER", "x")], "a b").unwrap_err();
+
+    let keys: Vec<&str> = errors.0.iter().map(|problem| problem.key.as_str()).collect();
+    assert!(
+        keys.contains(&"carriers.twilio.phone_number") && !keys.contains(&"server.api_token"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn half_of_an_account_is_no_reason_not_to_start() {
+    for (variable, missing) in [
+        ("TWILIO_ACCOUNT_SID", "carriers.twilio.auth_token"),
+        ("TWILIO_AUTH_TOKEN", "carriers.twilio.account_sid"),
+        ("ELEVENLABS_API_KEY", "agents.elevenlabs.agent_id"),
+        ("ELEVENLABS_AGENT_ID", "agents.elevenlabs.api_key"),
+    ] {
+        let loaded = load(&[(variable, "x")], "").unwrap();
+
+        assert!(loaded.warnings.iter().any(|warning| warning.key == missing), "{:?}", loaded.warnings);
+    }
+}
+
+#[test]
+fn of_a_configuration_that_cannot_be_used_the_readable_part_is_shown_without_secrets() {
+    let password = "https://me:hunter2@example.com";
+    let sources = sources(
+        &[("PORT", "many"), ("TWILIO_AUTH_TOKEN", "hunter2"), ("ELEVENLABS_BASE_URL", password)],
+        "[limits]\ncalls = 7\n[log]\nlevel = 1\n[[bots]]\nname = \"desk\"\n",
+    );
+
+    let errors = Config::load(&sources).unwrap_err();
+    let shown = gateway::config::show_read(&sources);
+
+    assert!(errors.0.iter().any(|problem| problem.key == "server.listen"), "{errors}");
+    assert!(shown.contains("limits.calls = 7  # trunkline.toml:2\n"), "{shown}");
+    assert!(shown.contains("bots.0.name = \"desk\"  # trunkline.toml:6\n"), "{shown}");
+    assert!(
+        shown.contains("carriers.twilio.auth_token = \"***\"  # environment TWILIO_AUTH_TOKEN\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2") && !shown.contains("log.level"), "{shown}");
+}
+
+#[test]
+fn an_example_is_given_once() {
+    let errors = load(&[("WEBHOOK_BASE_URL", "voice")], "").unwrap_err();
+
+    assert_eq!(only(&errors).to_string().matches("https://").count(), 1, "{errors}");
+    assert!(only(&errors).mend.contains("such as https://"), "{errors}");
 }
 
 proptest! {

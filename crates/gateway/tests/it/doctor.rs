@@ -44,7 +44,8 @@ fn a_configuration_that_cannot_be_used_is_told_problem_by_problem() {
     let calls = find(&findings, Area::Configuration, "limits.calls (environment TRUNKLINE__LIMITS__CALLS)");
     assert_eq!(calls.severity, Severity::Fail);
     find(&findings, Area::Configuration, "is not a key");
-    assert!(doctor::to_text(&findings).contains("Not ready for calls: 2 failures."));
+    assert!(find(&findings, Area::Configuration, "checks were not made").words.contains("the port"));
+    assert!(doctor::to_text(&findings).contains("Not ready for calls: 2 failures, 1 hint."));
 }
 
 #[test]
@@ -92,6 +93,37 @@ fn what_works_but_will_surprise_is_said() {
         assert_eq!(find(&findings, area, words).severity, severity, "{words}");
         assert!(!doctor::to_text(&findings).contains(TOKEN));
     }
+}
+
+#[test]
+fn half_of_an_account_is_asked_for_its_other_half_alone() {
+    let world = World::new();
+    for (variable, area, missing) in [
+        ("TWILIO_ACCOUNT_SID", Area::Twilio, "TWILIO_AUTH_TOKEN"),
+        ("ELEVENLABS_API_KEY", Area::ElevenLabs, "ELEVENLABS_AGENT_ID"),
+        ("ELEVENLABS_AGENT_ID", Area::ElevenLabs, "ELEVENLABS_API_KEY"),
+    ] {
+        let findings = doctor::offline(&world.load(&[(variable, SID)]));
+
+        assert!(doctor::is_fit(&findings));
+        let half = find(&findings, area, "set up by half");
+        assert!(half.mend.contains(missing) && !half.mend.contains(variable), "{}", half.mend);
+        assert!(findings.iter().all(|found| found.area != Area::Bots || found.mend.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_be_reached_is_not_said_to_be_talked_to() {
+    let nobody = World::new();
+    let world = World::new();
+    let base = format!("http://{}", nobody.listen);
+    let variables =
+        [("ELEVENLABS_BASE_URL", base.as_str()), ("ELEVENLABS_API_KEY", KEY), ("ELEVENLABS_AGENT_ID", "a")];
+
+    let findings = doctor::examine(&world.load(&variables), true).await;
+
+    assert!(findings.iter().any(|found| found.area == Area::ElevenLabs && found.severity == Severity::Fail));
+    find(&findings, Area::ElevenLabs, "1 bot is set to talk to it");
 }
 
 #[tokio::test]

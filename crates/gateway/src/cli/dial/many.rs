@@ -13,11 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::api::Api;
 use super::ear::percentile;
 use super::screen::Screen;
 use super::story::{seconds, short};
 use super::summary::upper_first;
 use super::{Asked, Dialling, End, Past, Telephone, Words, write_wav};
+use crate::cli::print_out;
 
 /// All callers begin within this time, evenly, as a busy minute would bring them but faster.
 const RAMP: Duration = Duration::from_millis(1_500);
@@ -34,6 +36,7 @@ pub(super) struct Round<'a> {
     pub(super) caller: Caller,
     pub(super) limit: Duration,
     pub(super) hang_up: CancellationToken,
+    pub(super) api: &'a Api,
 }
 
 pub(super) async fn run(
@@ -48,9 +51,11 @@ pub(super) async fn run(
     for number in 0..count {
         let at = began + RAMP.mul_f64(number as f64 / count as f64);
         let (telephone, dialling) = (Arc::clone(&telephone), dialling(&round, number));
+        let api = round.api.clone();
         calls.spawn(async move {
             sleep_until(at).await;
-            Box::pin(telephone.call(number, dialling)).await
+            let past = Box::pin(telephone.call(number, dialling)).await;
+            if telephone.hears_why() { past } else { told_why(past, &api).await }
         });
     }
     let mut progress = interval(if screen.is_watched() { REDRAW_EVERY } else { PROGRESS_EVERY });
@@ -77,11 +82,21 @@ pub(super) async fn run(
         write_wav(out, heard)?;
     }
     if round.asked.json {
-        println!("{}", tally.json(lasted, count));
+        print_out(&format!("{}\n", tally.json(lasted, count)));
     } else {
-        print!("{}", tally.text(lasted, count, round.asked.out.as_deref().filter(|_| heard.is_some())));
+        print_out(&tally.text(lasted, count, round.asked.out.as_deref().filter(|_| heard.is_some())));
     }
     Ok(if tally.failed == 0 && tally.over > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A conversation that ended, with the gateway's reason in place of what the telephone can tell, where it gives one.
+async fn told_why(mut past: Past, api: &Api) -> Past {
+    if let (End::Over { words }, Some(id)) = (&mut past.end, &past.id)
+        && let Some(end) = api.record(id).await.and_then(|record| record.end)
+    {
+        *words = end.words();
+    }
+    past
 }
 
 fn dialling(round: &Round<'_>, number: usize) -> Dialling {

@@ -45,7 +45,7 @@ impl Place {
         let token = token.map(Secret::new).or_else(|| config.server.api_token.clone());
         let tls = rustls_config(config.server.extra_ca_file.as_deref()).map_err(|error| error.to_string())?;
         let (url, may_start) = match asked {
-            Some(url) => (usable(url)?, false),
+            Some(url) => (url.clone(), false),
             None => (here(config.server.listen)?, true),
         };
         let api = Api::new(&url, token.clone(), &tls)?;
@@ -148,9 +148,17 @@ fn no_such_bot<'a>(asked: Option<&str>, known: impl Iterator<Item = &'a str>) ->
     format!("the gateway has no bot named `{}`; it has: {}", asked.unwrap_or_default(), known.join(", "))
 }
 
+/// A gateway's address as people write it: without a scheme it is http.
+pub(super) fn address_of(written: &str) -> Result<Url, Words> {
+    let written = written.trim();
+    let whole = if written.contains("://") { written.to_owned() } else { format!("http://{written}") };
+    let url = Url::parse(&whole).map_err(|error| format!("{error}; write it like http://127.0.0.1:7900"))?;
+    usable(&url)
+}
+
 fn usable(url: &Url) -> Result<Url, Words> {
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(format!("--url {url} is no address of a gateway; write it like http://127.0.0.1:7900"));
+        return Err(format!("{url} is no address of a gateway; write it like http://127.0.0.1:7900"));
     }
     let mut url = url.clone();
     url.set_query(None);
@@ -195,4 +203,22 @@ fn quiet_logs(config: &Config) -> Option<LogGuard> {
 /// A port that nobody uses at this moment. The configuration needs to know it before the gateway listens.
 pub(in crate::cli) fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_address_needs_no_scheme() {
+        let read = |written| address_of(written).map(|url| url.to_string());
+
+        assert_eq!(read("127.0.0.1:7955").as_deref(), Ok("http://127.0.0.1:7955/"));
+        assert_eq!(read("localhost:7955").as_deref(), Ok("http://localhost:7955/"));
+        assert_eq!(read("[::1]:7955").as_deref(), Ok("http://[::1]:7955/"));
+        assert_eq!(read("https://voice.example.com/gw?x#y").as_deref(), Ok("https://voice.example.com/gw"));
+        for wrong in ["", "ftp://127.0.0.1", "127.0.0.1:port", "http://"] {
+            assert!(read(wrong).is_err_and(|words| words.contains("write it like http://")), "{wrong}");
+        }
+    }
 }

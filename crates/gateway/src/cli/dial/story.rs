@@ -76,7 +76,7 @@ pub(in crate::cli) fn of(fact: &Fact) -> Option<(Who, Words)> {
             (Who::Agent, format!("hears what the caller said meanwhile ({chunks} pieces)"))
         }
         Fact::AnswerStarted { waited_ms: Some(ms), .. } => {
-            (Who::Agent, format!("begins to speak after {}", millis(*ms)))
+            (Who::Agent, format!("begins to speak after {} at the gateway", millis(*ms)))
         }
         Fact::AnswerStarted { waited_ms: None, .. } => (Who::Agent, "begins to speak".to_owned()),
         Fact::CallerSpeaks { speaking: true } => (Who::Caller, "speaks".to_owned()),

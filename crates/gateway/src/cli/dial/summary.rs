@@ -11,11 +11,15 @@ use super::ear::Figures;
 use super::live::Told;
 use super::place::Place;
 use super::screen::wrapped;
-use super::story::{seconds, short};
+use super::story::{millis, seconds, short};
 use super::{Asked, Carrier, End, Past, Words};
 
 /// Where the second column begins.
 const COLUMN: usize = 16;
+
+/// Why the caller waits longer than the gateway counts.
+const WHY_THEY_DIFFER: &str = "The gateway counts from when its speech detection is sure that the caller has stopped to \
+     the arrival of the agent's sound; the caller's ear counts from the last word itself until the sound is played.";
 
 pub(super) struct Summary<'a> {
     past: &'a Past,
@@ -37,6 +41,14 @@ impl Summary<'_> {
         place: &'a Place,
     ) -> Summary<'a> {
         Summary { figures: past.ear.figures(), past, record, by_gateway: told.by_gateway, out, asked, place }
+    }
+
+    /// The latencies of this call by the gateway's own clock; none where it gave no account.
+    fn by_gateway(&self) -> ByGateway {
+        self.receipt().map_or_else(ByGateway::default, |receipt| ByGateway {
+            first_sound_ms: receipt.first_sound_ms,
+            answer_ms: receipt.answer_ms.clone(),
+        })
     }
 
     fn receipt(&self) -> Option<&Receipt> {
@@ -66,19 +78,28 @@ impl Summary<'_> {
                 format!("{} of the caller, {} of the agent{cut}", tally.caller_turns, tally.agent_turns),
             );
         }
+        let by_gateway = self.by_gateway();
         let Figures { first_sound, answers, silences, heard_for, level_dbfs, peak_dbfs } = &self.figures;
         row(
             "first sound",
             match first_sound {
-                Some(time) => format!("{} after the call was answered", short(*time)),
+                Some(time) => {
+                    let at_gateway = at_gateway(by_gateway.first_sound_ms.as_slice());
+                    format!("{} after the call was answered, at the caller's ear{at_gateway}", short(*time))
+                }
                 None => "none: the caller heard nothing".to_owned(),
             },
         );
         if !answers.is_empty() {
-            row("answers", format!("{} from the caller's last word to the agent's first", list(answers)));
+            let at_gateway = at_gateway(&by_gateway.answer_ms);
+            let words = "from the caller's last word to the agent's first, at the caller's ear";
+            row("answers", format!("{} {words}{at_gateway}", list(answers)));
         }
         if !silences.is_empty() {
-            row("interruptions", format!("{} from the caller's first word to silence", list(silences)));
+            row(
+                "interruptions",
+                format!("{} from the caller's first word to silence, at the caller's ear", list(silences)),
+            );
         }
         let cleared = match self.past.cleared {
             Duration::ZERO => String::new(),
@@ -104,6 +125,9 @@ impl Summary<'_> {
         );
         if let Some(id) = &self.past.id {
             row("call", id.clone());
+        }
+        if !by_gateway.answer_ms.is_empty() && !answers.is_empty() {
+            text.push_str(&format!("\n{}\n", wrapped(WHY_THEY_DIFFER, 0)));
         }
         let head = format!("The call lasted {} s. {}", seconds(self.past.lasted), upper_first(&self.end()));
         format!("\n{}\n\n{text}\n{}\n", wrapped(&head, 0), wrapped(&self.next_step(), 0))
@@ -158,6 +182,23 @@ impl Summary<'_> {
             "told_by_gateway": self.by_gateway,
             "receipt": self.receipt(),
         })
+    }
+}
+
+#[derive(Default)]
+struct ByGateway {
+    /// From the start of media.
+    first_sound_ms: Option<u64>,
+    answer_ms: Vec<u64>,
+}
+
+fn at_gateway(times_ms: &[u64]) -> Words {
+    match times_ms {
+        [] => String::new(),
+        times => {
+            let times: Vec<Words> = times.iter().map(|ms| millis(*ms)).collect();
+            format!(" ({} at the gateway)", times.join(", "))
+        }
     }
 }
 

@@ -149,7 +149,7 @@ async fn probe(
         400 | 401 | 403 => Ok(Probed::WrongToken),
         404 => Err(format!("there is no webhook at {url}; see carriers.twilio.inbound_path of that gateway")),
         status => {
-            let said: String = answer.text().await.unwrap_or_default().trim().chars().take(200).collect();
+            let said: String = answer.text().await.unwrap_or_default().trim().chars().take(400).collect();
             Err(format!("the webhook {url} answers with status {status}: {said}"))
         }
     }
@@ -268,7 +268,7 @@ fn end(report: &CallReport) -> End {
     let words = |words: &str| words.to_owned();
     match &report.end {
         Ended::HungUpByTwiml | Ended::OutOfVerbs | Ended::CompletedByRest if was_connected => {
-            End::Over { words: words("The other side hung up.") }
+            End::Over { words: words("The line was hung up by the gateway, as it should be.") }
         }
         Ended::CallerHungUp if was_connected => End::Over { words: words("The caller hung up.") },
         Ended::CallerHungUp => End::Failed { words: words("hung up before the call was answered") },

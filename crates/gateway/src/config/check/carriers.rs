@@ -11,9 +11,9 @@ impl Check<'_> {
         let twilio = &self.config.carriers.twilio;
         self.safe_url("carriers.twilio.api_base_url", &twilio.api_base_url);
         if twilio.account_sid.is_some() && twilio.auth_token.is_none() {
-            self.wrong(
+            self.warn(
                 "carriers.twilio.auth_token",
-                "is missing, though carriers.twilio.account_sid is set",
+                "is missing, so carriers.twilio.account_sid is not used and no webhook of Twilio can be checked",
                 "set it (TWILIO_AUTH_TOKEN) to the auth token on the first page of Twilio's console",
             );
         }

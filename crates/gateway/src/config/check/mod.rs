@@ -33,7 +33,10 @@ pub(super) fn check(
     check.lines();
     // A value that could not be read stands at its default here: what follows from that is no news.
     let known: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
-    problems.extend(check.problems.into_iter().filter(|problem| !known.contains(&problem.key)));
+    // A file that could not be read may hold what seems to be missing.
+    let half_read = known.iter().any(String::is_empty);
+    let is_news = |key: &String| !known.contains(key) && (!half_read || origins.contains_key(key));
+    problems.extend(check.problems.into_iter().filter(|problem| is_news(&problem.key)));
     warnings.extend(check.warnings.into_iter().filter(|warning| !known.contains(&warning.key)));
 }
 

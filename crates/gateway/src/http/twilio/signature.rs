@@ -27,7 +27,15 @@ pub(super) struct Way {
 pub(super) enum NotLetIn {
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    #[error("server.public_url is not set, so no signature can be checked")]
+    #[error(
+        "this gateway has no Twilio auth token, so no request can be checked; start it with TWILIO_AUTH_TOKEN set to \
+         the account's (carriers.twilio.auth_token)"
+    )]
+    NoToken,
+    #[error(
+        "server.public_url is not set, so no signature can be checked; set it to the address at which Twilio reaches \
+         this gateway"
+    )]
     NoAddress,
 }
 
@@ -35,7 +43,7 @@ impl NotLetIn {
     pub(super) fn status(self) -> u16 {
         match self {
             NotLetIn::Signature(error) => error.status(),
-            NotLetIn::NoAddress => 500,
+            NotLetIn::NoToken | NotLetIn::NoAddress => 500,
         }
     }
 }
@@ -97,15 +105,15 @@ pub(super) fn let_in(
     if ways.is_empty() {
         return Err(NotLetIn::NoAddress);
     }
-    let mut worst = SignatureError::NoToken;
+    let mut refused = None;
     for way in ways {
         match check(&way.base, &way.tokens) {
             Ok(()) => return Ok(way),
             Err(SignatureError::NoToken) => {}
-            Err(error) => worst = error,
+            Err(error) => refused = Some(error),
         }
     }
-    Err(worst.into())
+    Err(refused.map_or(NotLetIn::NoToken, NotLetIn::Signature))
 }
 
 #[cfg(test)]
@@ -214,7 +222,9 @@ mod tests {
     fn without_a_token_nobody_gets_in() {
         let ways = || ways(&public(), &Twilio::default(), None, ends(FAR, "10.0.0.2:7900"), &headers(&[]));
 
-        let no_token = Err(NotLetIn::Signature(SignatureError::NoToken));
+        let no_token = Err(NotLetIn::NoToken);
+        assert!(NotLetIn::NoToken.to_string().contains("TWILIO_AUTH_TOKEN"));
+        assert_eq!(NotLetIn::NoToken.status(), 500);
         assert_eq!(enter(ways(), "", "https://voice.example.com/in"), no_token);
         let missing = let_in(ways(), None, |_, _| Ok(())).unwrap_err();
         assert_eq!((missing, missing.status()), (NotLetIn::Signature(SignatureError::Missing), 400));
