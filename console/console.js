@@ -33,6 +33,10 @@ const conversation = new Conversation(document.getElementById('conversation'), g
 
 let status = null;
 let record = null;
+/** The gateway is in reach, and what the page shows is from it. */
+let inTouch = false;
+/** Counts the losses of the gateway: an answer from before one is not news after it. */
+let losses = 0;
 
 /** Looks at this call from now on. */
 function select(id) {
@@ -47,24 +51,31 @@ function select(id) {
 async function refreshRecord() {
   const asked = record;
   if (!asked) return;
+  const before = losses;
   try {
     const whole = await gateway.get(`api/v1/calls/${encodeURIComponent(asked.id)}`);
+    if (before !== losses) return;
     asked.whole(whole);
     if (asked === record) conversation.trouble(null);
   } catch (error) {
+    if (error?.status === 404) asked.lose();
     if (asked === record) conversation.trouble(wordsOf(error));
   }
 }
 
 async function refreshAll() {
   refreshRecord();
+  const before = losses;
+  const askedAt = performance.now();
   try {
     const [now, all] = await Promise.all([gateway.get('api/v1/status'), gateway.get('api/v1/calls')]);
+    if (before !== losses) return;
     status = now;
+    inTouch = true;
     say(document.getElementById('version'), now.version ?? '');
     panel.offer(now.bots ?? [], now.default_bot);
     steps.paint(now);
-    calls.all(all);
+    calls.all(all, askedAt);
     paintLines();
   } catch (error) {
     link('lost', wordsOf(error));
@@ -73,7 +84,7 @@ async function refreshAll() {
 
 function paintLines() {
   const max = status?.calls?.max;
-  const lines = max === undefined ? '' : `${calls.live} of ${max} lines in use`;
+  const lines = max === undefined ? '' : inTouch ? `${calls.live} of ${max} lines in use` : `${max} lines, use unknown`;
   say(document.getElementById('lines'), status?.draining ? `${lines}, shutting down` : lines);
 }
 
@@ -114,6 +125,11 @@ events.addEventListener('open', () => {
   refreshAll();
 });
 events.addEventListener('lost', ({ detail }) => {
+  losses += 1;
+  inTouch = false;
+  record?.lose();
+  calls.lose();
+  paintLines();
   link('lost', detail?.status ? wordsOf(detail) : 'Gateway unreachable, trying again…');
 });
 events.addEventListener('event', ({ detail: { name, data } }) => {

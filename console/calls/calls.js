@@ -1,11 +1,14 @@
 // All calls of the gateway, whichever carrier brought them: the live ones first, then the recent ones.
 
-import { durationOf } from '../conversation/record.js';
+import { durationOf, isOlder } from '../conversation/record.js';
 import { el, painter, say, show } from '../element.js';
 import { clock, plain } from '../figures.js';
 
 /** Rows of calls that are over. */
 const RECENT_MAX = 100;
+
+/** The list scrolls by itself when it is higher. */
+const HEIGHT_MAX_REM = 32;
 
 export class Calls {
   #views = new Map();
@@ -17,11 +20,15 @@ export class Calls {
   #table = el('table', { hidden: true },
     el('thead', {}, el('tr', {}, ...['Started', 'Bot', 'Carrier', 'From → to', 'State', 'Lasted'].map((name) => el('th', { scope: 'col', class: `of-${name.split(' ')[0].toLowerCase()}` }, name)))),
     this.#body);
+  #box;
   #paint = painter(() => this.#paintNow());
+  #fit = painter(() => this.#fitNow());
 
   constructor(element, onSelect) {
     this.#onSelect = onSelect;
+    this.#box = element;
     element.append(this.#empty, this.#table);
+    new ResizeObserver(() => this.#fit()).observe(this.#table);
     setInterval(() => {
       if (this.live > 0) this.#paint();
     }, 1000);
@@ -33,10 +40,19 @@ export class Calls {
     return live;
   }
 
-  /** The answer to the question for all calls. */
-  all({ live = [], recent = [] }) {
-    this.#views.clear();
-    for (const view of [...live, ...recent]) this.#keep(view);
+  /** The answer to the question for all calls, which was asked at `askedAt` on the page's clock. */
+  all({ live = [], recent = [] }, askedAt) {
+    const told = [...live, ...recent];
+    const ids = new Set(told.map(({ id }) => id));
+    // What was told since then is newer than the answer.
+    for (const [id, { seenAt }] of this.#views) if (seenAt < askedAt && !ids.has(id)) this.#views.delete(id);
+    for (const view of told) this.#keep(view);
+    this.#paint();
+  }
+
+  /** The gateway is out of reach: nothing is known of how the live calls go on. */
+  lose() {
+    for (const known of this.#views.values()) if (!known.view.end) known.lostAt ??= performance.now();
     this.#paint();
   }
 
@@ -52,8 +68,12 @@ export class Calls {
   }
 
   #keep(view) {
-    if (this.#views.get(view.id)?.view.end && !view.end) return;
-    this.#views.set(view.id, { view, seenAt: performance.now() });
+    const known = this.#views.get(view.id);
+    if (known && isOlder(view, known.view)) {
+      known.lostAt = null;
+      return;
+    }
+    this.#views.set(view.id, { view, seenAt: performance.now(), lostAt: null });
   }
 
   #paintNow() {
@@ -69,13 +89,13 @@ export class Calls {
       this.#rows.delete(id);
     }
     let before = null;
-    for (const { view, seenAt } of calls) {
+    for (const { view, seenAt, lostAt } of calls) {
       let row = this.#rows.get(view.id);
       if (!row) {
         row = new Row(view.id, this.#onSelect);
         this.#rows.set(view.id, row);
       }
-      row.paint(view, seenAt, view.id === this.#selected);
+      row.paint(view, seenAt, lostAt, view.id === this.#selected);
       // Rows are moved only when they have to: a row that is moved loses the focus.
       const place = before ? before.nextElementSibling : this.#body.firstElementChild;
       if (place !== row.element) {
@@ -84,6 +104,21 @@ export class Calls {
       }
       before = row.element;
     }
+  }
+
+  /** A list that scrolls ends with a whole row. */
+  #fitNow() {
+    const highest = HEIGHT_MAX_REM * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const { top, height } = this.#table.getBoundingClientRect();
+    let fitting = null;
+    if (height > highest) {
+      for (const row of this.#body.rows) {
+        const bottom = row.getBoundingClientRect().bottom - top;
+        if (bottom > highest) break;
+        fitting = bottom;
+      }
+    }
+    this.#box.style.maxHeight = fitting === null ? '' : `${fitting}px`;
   }
 }
 
@@ -102,15 +137,16 @@ class Row {
       el('td', { class: 'of-state' }, this.#state), this.#lasted);
   }
 
-  paint(view, seenAt, selected) {
+  paint(view, seenAt, lostAt, selected) {
     say(this.#button, startedWords(view.started_at));
     say(this.#bot, view.bot);
     say(this.#carrier, view.carrier);
     say(this.#parties, view.from || view.to ? `${view.from || '?'} → ${view.to || '?'}` : '');
-    say(this.#state, plain(view.end ? view.end.cause : view.phase));
-    this.#state.dataset.state = view.end ? 'over' : 'live';
+    const isLost = lostAt !== null;
+    say(this.#state, isLost ? 'unknown' : plain(view.end ? view.end.cause : view.phase));
+    this.#state.dataset.state = isLost ? 'lost' : view.end ? 'over' : 'live';
     this.#state.title = view.end_words ?? '';
-    say(this.#lasted, clock(durationOf(view, seenAt)));
+    say(this.#lasted, clock(durationOf(view, seenAt, lostAt)));
     this.element.classList.toggle('selected', selected);
     if (selected) this.#button.setAttribute('aria-current', 'true');
     else this.#button.removeAttribute('aria-current');

@@ -9,6 +9,8 @@ import { Timeline } from '../timeline/timeline.js';
 import { Transcript } from '../transcript/transcript.js';
 import { Orders } from './orders.js';
 
+const LOST = 'The gateway was lost in the middle of this call: how it went on is not known here.';
+
 export class Conversation {
   #record = null;
   #title = el('h2', { id: 'conversation-title' }, 'Conversation');
@@ -96,12 +98,12 @@ export class Conversation {
     }
     const own = this.#isOwn(record.id);
     say(this.#title, own ? `Your call with ${view.bot}` : `Call with ${view.bot}`);
-    say(this.#phase, view.end ? 'over' : plain(view.phase));
-    this.#phase.dataset.state = view.end ? 'over' : 'live';
+    say(this.#phase, record.isLost ? 'unknown' : plain(record.phase));
+    this.#phase.dataset.state = view.end ? 'over' : record.isLost ? 'lost' : 'live';
     say(this.#lasted, clock(record.durationMs));
     say(this.#facts, factsOf(view));
-    say(this.#ending, view.end ? sentence(view.end_words || plain(view.end.cause)) : '');
-    show(this.#ending, Boolean(view.end));
+    say(this.#ending, view.end ? sentence(view.end_words || plain(view.end.cause)) : record.isLost ? LOST : '');
+    show(this.#ending, Boolean(view.end) || record.isLost);
     show(this.#levels, record.isLive && !own);
     this.#transcript.paint(record);
     this.#timeline.paint(record);

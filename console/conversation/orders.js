@@ -2,11 +2,16 @@
 
 import { el, say, show } from '../element.js';
 
+/** The agent that comes with the gateway. */
+const BUILT_IN = 'demo';
+
 export class Orders {
   #gateway;
   #record = null;
   #to = el('input', { type: 'text', inputmode: 'tel', autocomplete: 'off', placeholder: '+49 30 1234567', 'aria-label': 'Number to transfer to', maxlength: '200' });
-  #text = el('input', { type: 'text', autocomplete: 'off', placeholder: 'Something to say', 'aria-label': 'Text for the agent to say', maxlength: '1000' });
+  #text = el('input', { type: 'text', autocomplete: 'off', placeholder: 'Something to say', 'aria-label': 'Text for the agent to say', 'aria-describedby': 'cannot-say', maxlength: '1000' });
+  #say = el('button', { type: 'submit' }, 'Say');
+  #cannot = el('p', { class: 'hint', id: 'cannot-say', hidden: true }, 'The built-in agent has its own words only: it cannot be told what to say.');
   #answer = el('p', { class: 'orders-answer', role: 'status' });
 
   constructor(gateway) {
@@ -14,10 +19,10 @@ export class Orders {
     this.element = el('div', { class: 'orders', hidden: true },
       el('h3', {}, 'Control this call'),
       el('div', { class: 'orders-row' },
-        form('Transfer', this.#to, () => this.#order('transfer', { to: this.#to.value.trim() }, 'Asked to hand over.')),
-        form('Say', this.#text, () => this.#order('say', { text: this.#text.value.trim() }, 'Asked to say it.')),
+        form(el('button', { type: 'submit' }, 'Transfer'), this.#to, () => this.#order('transfer', { to: this.#to.value.trim() }, 'Asked to hand over.')),
+        form(this.#say, this.#text, () => this.#order('say', { text: this.#text.value.trim() }, 'Asked to say it.')),
         el('button', { type: 'button', class: 'stop', onclick: () => this.#order('hangup', {}, 'Asked to hang up.') }, 'End this call')),
-      this.#answer);
+      this.#cannot, this.#answer);
   }
 
   reset() {
@@ -29,6 +34,10 @@ export class Orders {
   paint(record) {
     this.#record = record;
     show(this.element, record.isLive);
+    const isBuiltIn = record.view?.agent === BUILT_IN;
+    this.#say.disabled = isBuiltIn;
+    this.#text.disabled = isBuiltIn;
+    show(this.#cannot, isBuiltIn);
   }
 
   async #order(what, body, done) {
@@ -50,8 +59,8 @@ export class Orders {
   }
 }
 
-function form(label, field, submit) {
-  const element = el('form', {}, field, el('button', { type: 'submit' }, label));
+function form(button, field, submit) {
+  const element = el('form', {}, field, button);
   element.addEventListener('submit', (event) => {
     event.preventDefault();
     submit();

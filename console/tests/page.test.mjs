@@ -100,6 +100,60 @@ test('a line that breaks in the middle of a call ends the call and says so', asy
   assert.deepEqual(page.wrongs, []);
 });
 
+test('a gateway that dies leaves a call of which nothing more is known', async () => {
+  const gateway = await gatewayWith({ withPhoneCalls: true });
+  const page = await pageAt(gateway.url, { expected: /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED|404/ });
+  await live(page);
+  const [on] = gateway.ledger.live();
+  await page.locator(`tr[data-call="${on.id}"]`).click();
+  await page.locator('#conversation-phase[data-state="live"]').filter({ hasText: 'talking' }).waitFor();
+  await page.locator('#lines').filter({ hasText: '1 of 50 lines in use' }).waitFor();
+
+  await gateway.stop();
+  await page.locator('#conversation-phase[data-state="lost"]').filter({ hasText: 'unknown' }).waitFor();
+  await page.locator(`tr[data-call="${on.id}"] .chip[data-state="lost"]`).waitFor();
+  await page.locator('#lines').filter({ hasText: '50 lines, use unknown' }).waitFor();
+  assert.equal(await page.locator('.orders').isVisible(), false);
+
+  // Another gateway in its place knows nothing of the call.
+  await gatewayWith({ port: gateway.port });
+  await live(page);
+  await page.locator('#lines').filter({ hasText: '0 of 50 lines in use' }).waitFor();
+  await page.locator(`tr[data-call="${on.id}"]`).waitFor({ state: 'detached' });
+  await page.locator('#conversation-phase[data-state="lost"]').waitFor();
+  assert.deepEqual(page.wrongs, []);
+});
+
+test('the greeting is seen while it is spoken, and the built-in agent is not told what to say', async () => {
+  const gateway = await gatewayWith();
+  const page = await pageAt(gateway.url);
+  await live(page);
+  await callButton(page).click();
+  await page.locator('.stretch.of-agent.running').waitFor();
+  await page.getByText('Agent is speaking').waitFor();
+  assert.equal(await page.getByText('Nothing has been said yet.').isVisible(), false);
+  assert.equal(await page.getByRole('button', { name: 'Say' }).isDisabled(), true);
+  await page.locator('#cannot-say').filter({ visible: true }).waitFor();
+  await page.keyboard.press('5');
+  await page.locator('.facts li[data-fact="barge_in"]').filter({ hasText: 'The key interrupts the agent' }).waitFor();
+  assert.deepEqual(page.wrongs, []);
+});
+
+test('a long list of calls ends with a whole row', async () => {
+  const gateway = await gatewayWith();
+  for (let i = 0; i < 30; i += 1) gateway.ledger.end(gateway.ledger.open({}), { cause: 'caller_hung_up' }, 'The caller hung up.');
+  const page = await pageAt(gateway.url);
+  await live(page);
+  await page.locator('#calls tbody tr').nth(29).waitFor();
+  await page.waitForFunction(() => {
+    const box = document.getElementById('calls');
+    const end = box.getBoundingClientRect().bottom;
+    const rows = [...box.querySelectorAll('tbody tr')].map((row) => row.getBoundingClientRect().bottom);
+    return box.scrollHeight > box.clientHeight && rows.some((bottom) => Math.abs(bottom - end) < 1);
+  });
+  assert.deepEqual(page.wrongs, []);
+});
+
 test('a token is asked for once, kept, and sent with everything', async () => {
   const gateway = await gatewayWith({ token: 'open sesame' });
   const page = await pageAt(gateway.url, { expected: /401/ });

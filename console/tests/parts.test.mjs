@@ -261,6 +261,75 @@ test('a call that is over stays over, and its receipt has the last word', () => 
   assert.equal(record.latencies.firstSound, 9);
 });
 
+test('whatever overtakes what, the newest phase is shown', () => {
+  const moved = (at, from, to) => ({ at, fact: 'phase_changed', from, to });
+  const view = (phase, duration_ms) => ({ id: 'x', phase, end: null, duration_ms, started_at: '' });
+  const greeting = moved(400_000, 'arriving', 'greeting');
+  const talking = moved(9_000_000, 'greeting', 'talking');
+
+  const overtaken = new CallRecord('x');
+  overtaken.called(view('talking', 9_001));
+  overtaken.whole({ ...view('greeting', 8_995), entries: [greeting], turns: [] });
+  assert.equal(overtaken.phase, 'talking', 'an answer that is older than the news');
+
+  const byFact = new CallRecord('x');
+  byFact.fact(talking);
+  byFact.whole({ ...view('greeting', 8_995), entries: [greeting], turns: [] });
+  assert.equal(byFact.phase, 'talking', 'the ledger knows it before the view does');
+  byFact.called(view('leaving', 30_000));
+  assert.equal(byFact.phase, 'leaving', 'a view may be newer than the last fact that arrived');
+
+  const sameMoment = new CallRecord('x');
+  const over = moved(400_000, 'greeting', 'talking');
+  sameMoment.fact(over);
+  sameMoment.whole({ ...view('talking', 401), entries: [greeting, over], turns: [] });
+  assert.deepEqual(sameMoment.entries.map(({ to }) => to), ['greeting', 'talking'], 'the ledger’s own order');
+  assert.equal(sameMoment.phase, 'talking');
+});
+
+test('a call that is lost from sight stands still until there is news of it', (t) => {
+  let now = 1_000;
+  t.mock.method(performance, 'now', () => now);
+  const record = new CallRecord('x');
+  const view = { id: 'x', phase: 'talking', end: null, duration_ms: 5_000, started_at: '' };
+  record.called(view);
+  now += 700;
+  assert.equal(record.durationMs, 5_700);
+  record.lose();
+  now += 60_000;
+  assert.deepEqual([record.isLive, record.isLost, record.durationMs], [false, true, 5_700]);
+  record.whole({ ...view, duration_ms: 66_000, entries: [], turns: [] });
+  now += 10;
+  assert.deepEqual([record.isLive, record.isLost, record.durationMs], [true, false, 66_010]);
+});
+
+test('a turn is there before it is complete', () => {
+  const record = new CallRecord('x');
+  record.called({ id: 'x', phase: 'greeting', end: null, duration_ms: 1, started_at: '' });
+  assert.deepEqual([record.isHeard, record.runningTurns], [false, []]);
+  record.fact({ at: 30_000, fact: 'answer_started', answer: 1, waited_ms: 25 });
+  assert.deepEqual([record.isHeard, record.runningTurns], [true, [{ side: 'agent', from: 30_000 }]]);
+  record.fact({ at: 900_000, fact: 'caller_speaks', speaking: true });
+  assert.deepEqual(record.runningTurns.map(({ side }) => side), ['caller', 'agent']);
+  record.fact({ at: 990_000, fact: 'barge_in', by: 'agent', answer: 1, generation: 1, heard_ms: 1, dropped_ms: 1, after_onset_ms: null });
+  assert.deepEqual(record.runningTurns, [{ side: 'caller', from: 900_000 }]);
+  record.levelled({ caller_dbfs: -96, agent_dbfs: -96, caller_speaks: false, agent_speaks: false });
+  assert.deepEqual(record.runningTurns, []);
+});
+
+test('an interruption by a key is told as one', () => {
+  const cut = { at: 2_000_000, fact: 'barge_in', by: 'agent', answer: 1, generation: 1, heard_ms: 800, dropped_ms: 90, after_onset_ms: null };
+  const digit = { at: 1_990_000, fact: 'digit', digit: '5' };
+  assert.equal(inWords(cut, digit).words, 'The key interrupts the agent: 800 ms heard, 90 ms dropped');
+  for (const other of [null, { ...digit, at: 500_000 }]) assert.match(inWords(cut, other).words, /^Caller speaks over the agent, noticed by the agent:/);
+});
+
+test('why a tool was refused is told where it is known', () => {
+  const refused = { at: 1, fact: 'tool_answered', id: 'a', name: 'transfer', is_error: true, took_ms: 0 };
+  assert.equal(inWords(refused).words, 'Tool transfer failed after 0 ms');
+  assert.equal(inWords({ ...refused, detail: 'no such number' }).words, 'Tool transfer failed after 0 ms: no such number');
+});
+
 test('what was not heard is the rest of what was meant', () => {
   assert.equal(unheardOf('Yes, we', 'Yes, we have bread'), 'have bread');
   assert.equal(unheardOf('', 'Yes'), 'Yes');

@@ -2,6 +2,9 @@
 
 import { count, millis, plain, seconds } from '../figures.js';
 
+/** An interruption this soon after a key is the key's doing. */
+const KEY_INTERRUPTS_WITHIN_US = 1_000_000;
+
 const WHO = { agent: 'the agent', score: 'the agent’s speech score', detector: 'our own detector' };
 
 const IGNORED = {
@@ -74,8 +77,8 @@ const FACTS = {
   answer_started: ({ waited_ms }) => ({ words: `Agent’s first sound${after(waited_ms, 'after')}`, who: 'agent', main: true }),
   caller_speaks: ({ speaking }) => ({ words: speaking ? 'Caller speaks' : 'Caller falls silent', who: 'caller' }),
   turn: ({ turn }) => turnWords(turn),
-  barge_in: ({ by, heard_ms, dropped_ms, after_onset_ms }) => ({
-    words: `Caller speaks over the agent, noticed by ${WHO[by] ?? plain(by)}${after(after_onset_ms, 'after')}: ${millis(heard_ms)} heard, ${millis(dropped_ms)} dropped`,
+  barge_in: ({ by, heard_ms, dropped_ms, after_onset_ms }, isByKey) => ({
+    words: `${isByKey ? 'The key interrupts the agent' : `Caller speaks over the agent, noticed by ${WHO[by] ?? plain(by)}${after(after_onset_ms, 'after')}`}: ${millis(heard_ms)} heard, ${millis(dropped_ms)} dropped`,
     who: 'caller',
     main: true,
   }),
@@ -85,8 +88,8 @@ const FACTS = {
   playout_overflowed: ({ ms }) => ({ words: `${millis(ms)} of an answer were more than is kept and were dropped`, who: 'agent', main: true, bad: true }),
   digit: ({ digit }) => ({ words: `Caller presses ${digit}`, who: 'caller', main: true }),
   tool_called: ({ name }) => ({ words: `Agent calls the tool ${name}`, who: 'agent', main: true }),
-  tool_answered: ({ name, is_error, took_ms }) => ({
-    words: `Tool ${name} ${is_error ? 'failed' : 'answered'}${after(took_ms, 'after')}`,
+  tool_answered: ({ name, is_error, took_ms, detail }) => ({
+    words: `Tool ${name} ${is_error ? 'failed' : 'answered'}${after(took_ms, 'after')}${because(detail)}`,
     who: 'agent',
     main: true,
     bad: is_error,
@@ -109,9 +112,13 @@ const FACTS = {
 /** The facts that have words of their own. */
 export const KNOWN_FACTS = Object.keys(FACTS);
 
-/** A ledger entry in words; a fact that this page does not know yet is shown as it came. */
-export function inWords({ at: _at, fact, ...more }) {
-  const known = Object.hasOwn(FACTS, fact) ? FACTS[fact](more) : { words: `${plain(fact)} ${JSON.stringify(more)}`, main: true };
+/**
+ * A ledger entry in words; a fact that this page does not know yet is shown as it came. `digit` is the last key before
+ * it that has not interrupted anything yet.
+ */
+export function inWords({ at, fact, ...more }, digit = null) {
+  const isByKey = digit !== null && at - digit.at <= KEY_INTERRUPTS_WITHIN_US;
+  const known = Object.hasOwn(FACTS, fact) ? FACTS[fact](more, isByKey) : { words: `${plain(fact)} ${JSON.stringify(more)}`, main: true };
   return { who: null, main: false, bad: false, ...known };
 }
 

@@ -27,12 +27,15 @@ export class Strip {
 
   paint(record) {
     const spanMs = Math.max(SPAN_MS_MIN, record.durationMs);
-    const key = `${record.id} ${record.turns.length} ${record.entries.length} ${Math.round(spanMs / 500)}`;
+    const now = record.durationMs * 1000;
+    const running = record.runningTurns.map((turn) => ({ ...turn, to: Math.max(turn.from, now), running: true }));
+    const growing = running.map(({ side, to }) => `${side} ${Math.round(to / 200_000)}`).join(' ');
+    const key = `${record.id} ${record.turns.length} ${record.entries.length} ${Math.round(spanMs / 500)} ${growing}`;
     if (key === this.#drawn) return;
     this.#drawn = key;
     const x = (micros) => Math.min(WIDTH, (micros / 1000 / spanMs) * WIDTH);
-    const stretches = record.turns.slice(-STRETCHES_MAX).map(({ side, from, to, interrupted }) => draw('rect', {
-      class: `stretch of-${side === 'caller' ? 'caller' : 'agent'}${interrupted ? ' cut' : ''}`,
+    const stretches = [...record.turns, ...running].slice(-STRETCHES_MAX).map(({ side, from, to, interrupted, running: runs }) => draw('rect', {
+      class: `stretch of-${side === 'caller' ? 'caller' : 'agent'}${interrupted ? ' cut' : ''}${runs ? ' running' : ''}`,
       x: x(from).toFixed(1),
       y: LANES[side] ?? LANES.agent,
       width: Math.max(2, x(to) - x(from)).toFixed(1),

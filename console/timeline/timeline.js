@@ -37,15 +37,22 @@ export class Timeline {
     stickingToTheEnd(this.#box, () => {
       if (record.forgotten !== this.#forgot) this.#forget(record);
       let before = null;
+      let digit = null;
       for (const entry of record.entries) {
         let item = this.#shown.get(entry);
         if (!item) {
-          item = factItem(entry);
+          item = factItem(entry, digit);
           this.#shown.set(entry, item);
+        }
+        // A line is moved only when the ledger has it elsewhere.
+        const place = before ? before.nextElementSibling : this.#list.firstElementChild;
+        if (place !== item) {
           if (before) before.after(item);
           else this.#list.prepend(item);
         }
         before = item;
+        if (entry.fact === 'digit') digit = entry;
+        if (entry.fact === 'barge_in') digit = null;
       }
     });
   }
@@ -66,8 +73,8 @@ export class Timeline {
   }
 }
 
-function factItem(entry) {
-  const { words, who, main, bad } = inWords(entry);
+function factItem(entry, digit) {
+  const { words, who, main, bad } = inWords(entry, digit);
   return el('li', { 'data-fact': entry.fact, 'data-who': who ?? 'call', 'data-main': main, class: bad ? 'bad' : null },
     el('time', {}, moment(entry.at)), el('span', { dir: 'auto' }, words));
 }

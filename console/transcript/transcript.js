@@ -23,7 +23,6 @@ export class Transcript {
   }
 
   paint(record) {
-    show(this.#empty, record.turns.length === 0);
     stickingToTheEnd(this.#box, () => {
       let before = null;
       for (const turn of record.turns) {
@@ -44,6 +43,7 @@ export class Transcript {
   paintSpeaking(record) {
     const { caller, agent } = record.speaking;
     const who = caller ? 'caller' : agent ? 'agent' : null;
+    show(this.#empty, !who && !record.isHeard);
     if (this.#speaking.hidden === !who && this.#speaking.dataset.side === (who ?? '')) return;
     stickingToTheEnd(this.#box, () => {
       this.#speaking.dataset.side = who ?? '';

@@ -143,7 +143,7 @@ export class BrowserCall {
     }
   }
 
-  #interrupt() {
+  #interrupt(by, after_onset_ms = null) {
     const told = this.#sounding;
     if (!told) return;
     this.#sounding = null;
@@ -158,8 +158,8 @@ export class BrowserCall {
     this.#send({ type: 'clear', generation: this.#generation });
     const shown = told.text.slice(0, told.text.lastIndexOf(' ', Math.round((told.text.length * heard) / told.ms)) + 1).trim();
     this.#ledger.note(this.#call, 'barge_in', {
-      by: 'detector', answer: told.answer, generation: this.#generation,
-      heard_ms: Math.round(heard), dropped_ms: Math.round(dropped), after_onset_ms: ONSET_PIECES * TICK_MS,
+      by, answer: told.answer, generation: this.#generation,
+      heard_ms: Math.round(heard), dropped_ms: Math.round(dropped), after_onset_ms,
     });
     this.#ledger.note(this.#call, 'turn', {
       turn: { side: 'agent', from: told.from, to: Math.round(told.from + heard * 1000), text: shown, meant: told.text, interrupted: true, answer: told.answer },
@@ -183,7 +183,7 @@ export class BrowserCall {
       if (this.#loud < ONSET_PIECES) return;
       this.#speechFrom = this.#ledger.now(call) - ONSET_PIECES * TICK_MS * 1000;
       this.#ledger.note(call, 'caller_speaks', { speaking: true });
-      this.#interrupt();
+      this.#interrupt('detector', ONSET_PIECES * TICK_MS);
     } else if (this.#quiet >= QUIET_PIECES) {
       this.#turn();
     }
@@ -205,7 +205,7 @@ export class BrowserCall {
   #digit(digit) {
     this.#ledger.note(this.#call, 'digit', { digit });
     if (this.#leaving) return;
-    this.#interrupt();
+    this.#interrupt('agent');
     if (digit === '9') {
       this.#ledger.note(this.#call, 'tool_called', { id: 'stub-1', name: 'end_call' });
       this.#ledger.phase(this.#call, 'leaving');
