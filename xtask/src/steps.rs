@@ -109,7 +109,9 @@ fn docs(_: &Peers) -> Result<(), String> {
 fn fuzz(_: &Peers) -> Result<(), String> {
     let folder = workspace().join("fuzz");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--release", "--locked", "--bin", "run", "--", "--seconds", "11"]).current_dir(folder);
+    command
+        .args(["run", "--quiet", "--release", "--locked", "--bin", "run", "--", "--seconds", "11"])
+        .current_dir(folder);
     command.env("CARGO_TARGET_DIR", workspace().join("target/fuzz"));
     run(&mut command)
 }
