@@ -113,8 +113,10 @@ pub(super) fn run(asked: &Asked) -> ExitCode {
         systems,
         barge_in: asked.barge_in.then(|| BargeIn {
             calls: 50,
-            seconds: asked.seconds.max(10),
-            every_ms: 2_500,
+            seconds: asked.seconds.max(20),
+            // After an interruption by our own ears the rest of the answer is kept from the caller for up to three
+            // seconds; the next shout needs something to interrupt.
+            every_ms: 4_500,
             by_agent: vec![gateway("gateway, told by the agent", 20, &[])],
             by_system: vec![gateway("gateway, by its own ears", 20, &own_ears)],
             window_ms: DETECTION_WINDOW_MS,
