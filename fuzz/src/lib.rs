@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agents::elevenlabs;
 use audio::Rate;
-use carriers::{browser, twilio};
+use carriers::{Upgrade, browser, exotel, mcube, plivo, twilio};
 use wire::websocket::{ClientHandshake, ClientRequest, Decoder, Limits, Role};
 use wire::{Incoming, Outbox, Reply};
 
@@ -19,7 +19,16 @@ pub struct Target {
 
 pub const TARGETS: &[Target] = &[
     Target { name: "twilio_leg", run: twilio_leg, seeds: &["crates/carriers/fixtures/twilio"] },
+    Target { name: "plivo_leg", run: plivo_leg, seeds: &["crates/carriers/fixtures/plivo"] },
+    Target { name: "exotel_leg", run: exotel_leg, seeds: &["crates/carriers/fixtures/exotel"] },
+    Target {
+        name: "exotel_webhook",
+        run: exotel_webhook,
+        seeds: &["crates/carriers/fixtures/exotel/webhooks", "crates/carriers/fixtures/exotel/rest"],
+    },
     Target { name: "browser_leg", run: browser_leg, seeds: &["crates/carriers/fixtures/browser"] },
+    Target { name: "mcube_leg", run: mcube_leg, seeds: &["crates/carriers/fixtures/mcube"] },
+    Target { name: "mcube_webhook", run: mcube_webhook, seeds: &["crates/carriers/fixtures/mcube"] },
     Target { name: "elevenlabs_leg", run: elevenlabs_leg, seeds: &["crates/agents/fixtures/elevenlabs"] },
     Target {
         name: "elevenlabs_replies",
@@ -27,6 +36,7 @@ pub const TARGETS: &[Target] = &[
         seeds: &["crates/agents/fixtures/elevenlabs"],
     },
     Target { name: "twilio_webhook", run: twilio_webhook, seeds: &["fuzz/seeds/twilio_webhook"] },
+    Target { name: "plivo_webhook", run: plivo_webhook, seeds: &["crates/carriers/fixtures/plivo"] },
     Target {
         name: "websocket_server",
         run: |bytes| websocket(Role::Server, bytes),
@@ -60,10 +70,64 @@ fn twilio_leg(bytes: &[u8]) {
     assert!(events.len() <= 4 * (1 + bytes.len()));
 }
 
+fn plivo_leg(bytes: &[u8]) {
+    let mut leg = plivo::Leg::new(Upgrade::default());
+    let mut events = Vec::new();
+    messages(bytes, |incoming| leg.read(incoming, &mut events));
+    assert!(events.len() <= 4 * (1 + bytes.len()));
+}
+
+fn exotel_leg(bytes: &[u8]) {
+    let mut leg = exotel::Leg::new(Upgrade::default(), exotel::Settings::default());
+    let mut events = Vec::new();
+    messages(bytes, |incoming| leg.read(incoming, &mut events));
+    assert!(events.len() <= 4 * (1 + bytes.len()));
+}
+
+/// Questions and reports in every language they come in, and answers to requests.
+fn exotel_webhook(bytes: &[u8]) {
+    use exotel::webhook::{ConnectRequest, Params, Passthru, StatusReport, params_of_json};
+    let forms = [
+        exotel::multipart::read("multipart/form-data; boundary=b0undary", bytes).ok(),
+        Params::from_form(bytes).ok(),
+        params_of_json(bytes),
+    ];
+    for params in forms.into_iter().flatten() {
+        let _ = ConnectRequest::read(&params);
+        let _ = StatusReport::read(&params);
+        let _ = Passthru::read(&params);
+    }
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let _ = exotel::multipart::read(&text, bytes);
+    let _ = exotel::rate_of(&text);
+    let reply = Reply { status: 200, body: text, retry_after_s: None };
+    let _ = exotel::call_control::read_originate(&reply);
+    let _ = exotel::call_control::read_active_streams(&reply);
+    let _ = exotel::call_control::read_leg(&reply);
+}
+
 fn browser_leg(bytes: &[u8]) {
     let mut leg = browser::Leg::new();
     let mut events = Vec::new();
     messages(bytes, |incoming| leg.read(incoming, &mut events));
+}
+
+fn mcube_leg(bytes: &[u8]) {
+    let mut leg = mcube::Leg::new(Upgrade::default(), mcube::Settings::default());
+    let mut events = Vec::new();
+    messages(bytes, |incoming| leg.read(incoming, &mut events));
+    assert!(events.len() <= 4 * (1 + bytes.len()));
+}
+
+fn mcube_webhook(bytes: &[u8]) {
+    if let Ok(webhook) = mcube::webhook::Webhook::from_json(bytes) {
+        assert!(mcube::webhook::is_id(&webhook.call_id));
+        let _ = (webhook.stage(), webhook.words());
+    }
+    for status in [200, 401, 429, 500] {
+        let reply = Reply { status, body: String::from_utf8_lossy(bytes).into_owned(), retry_after_s: None };
+        let _ = mcube::call_control::read_originate(&reply);
+    }
 }
 
 fn elevenlabs_leg(bytes: &[u8]) {
@@ -97,6 +161,28 @@ fn twilio_webhook(bytes: &[u8]) {
     let reply = Reply { status: 400, body: String::from_utf8_lossy(bytes).into_owned(), retry_after_s: None };
     let _ = twilio::call_control::read_update(&reply);
     let _ = twilio::call_control::read_originate(&reply);
+}
+
+fn plivo_webhook(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(params) = plivo::webhook::Params::from_form(line) {
+            let _ = plivo::webhook::CallReport::read(&params);
+            let _ = plivo::webhook::StreamReport::read(&params);
+        }
+    }
+    let body = String::from_utf8_lossy(bytes);
+    for status in [200, 201, 202, 204, 400, 401, 404, 429, 500] {
+        let reply = Reply { status, body: body.clone().into_owned(), retry_after_s: None };
+        let _ = plivo::call_control::read_update(&reply);
+        let _ = plivo::call_control::read_originate(&reply);
+        let _ = plivo::call_control::read_stream(&reply);
+        let _ = plivo::call_control::read_account(&reply);
+    }
+    let token = [wire::Secret::new("token")];
+    let shown = plivo::signature::Shown { v3: Some(&body), v3_nonce: Some(&body), ..Default::default() };
+    let params = plivo::webhook::Params::default();
+    let accepted = plivo::signature::Accepted::V3OrV2;
+    assert!(plivo::signature::verify(&token, &body, &params, &shown, accepted).is_err());
 }
 
 fn websocket(role: Role, bytes: &[u8]) {

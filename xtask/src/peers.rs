@@ -18,7 +18,8 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Pinned: a test that fails because a peer moved says nothing about us.
-const PYTHON_LIBRARIES: &[&str] = &["twilio==9.13.0", "elevenlabs==2.78.0"];
+const PYTHON_LIBRARIES: &[&str] =
+    &["twilio==9.13.0", "plivo==4.63.0", "pipecat-ai==1.14.0", "elevenlabs==2.78.0"];
 
 /// Where to find what was installed.
 #[derive(Debug)]

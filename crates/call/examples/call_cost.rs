@@ -9,7 +9,8 @@ use std::time::Duration;
 use audio::{Frame, Rate};
 use call::{
     AgentCapabilities, AgentEvent, AgentReady, AnswerId, Call, CallId, CallPlan, CallSettings,
-    CarrierCapabilities, CarrierEvent, Command, Input, MarkOnFlush, MediaStart, Moment, Prompts,
+    CarrierCapabilities, CarrierEvent, Closing, Command, Encoding, Input, MarkOnFlush, MediaStart, Moment,
+    Prompts, Proof, ShortPiece, Sound, Way,
 };
 
 fn main() {
@@ -42,15 +43,24 @@ fn plan() -> CallPlan {
         id: CallId::mint(0, [0; 10]),
         carrier: CarrierCapabilities {
             name: "cost",
+            title: "Cost",
             rate: Rate::Hz8000,
+            sounds: &[Sound { encoding: Encoding::Mulaw, rate: Rate::Hz8000 }],
             piece: Duration::from_millis(20),
+            short_piece: ShortPiece::Allowed,
             lead_low: Duration::from_millis(200),
             lead_high: Duration::from_millis(300),
             mark_on_flush: MarkOnFlush::Echoed,
-            reports_digits: true,
-            sends_digits: false,
-            transfers: false,
-            close_ends_call: false,
+            digits_in: Way::Message,
+            digits_out: Way::Sound,
+            hang_up: Way::Request,
+            lets_go_within: Duration::from_secs(5),
+            transfer: Way::Request,
+            closing: Closing::GoesOn,
+            ends_by_closing: false,
+            proof: Proof::Signature,
+            places_calls: true,
+            detects_machines: true,
         },
         agent: AgentCapabilities {
             name: "cost",

@@ -62,6 +62,7 @@ impl Call {
         if self.is_over() {
             return;
         }
+        let waited = matches!(input, Input::Deadline);
         if let Some(happening) = self.core.take_in(now, input, self.phase.name()) {
             self.step(now, happening);
         }
@@ -72,6 +73,9 @@ impl Call {
         self.phase = phase.tick(&mut self.core, now);
         self.settle(now);
         self.core.advance(now, self.phase.name());
+        if waited {
+            self.core.round_off(now, self.phase.name());
+        }
     }
 
     fn step(&mut self, now: Moment, happening: Happening) {
@@ -151,6 +155,11 @@ impl Call {
     /// The conversation so far, oldest first, bounded.
     pub fn history(&self) -> impl Iterator<Item = &Said> {
         self.core.transcript.history()
+    }
+
+    /// Frames of the caller that are kept until an agent hears them.
+    pub fn held_frames(&self) -> usize {
+        self.core.held_frames()
     }
 
     /// Frames taken from the carrier and given to it so far.

@@ -45,6 +45,9 @@ pub struct MediaStart {
     pub to: Option<String>,
     /// Whatever else came along, by name.
     pub facts: Vec<(String, String)>,
+    /// The message itself, where its meaning is not settled and the record should keep it. Bounded by the leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
 }
 
 /// What happened to the audio before a mark.
@@ -160,25 +163,115 @@ pub enum MarkOnFlush {
     NoMarks,
 }
 
-/// Everything that differs between carriers and that a call must know, in one table.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct CarrierCapabilities {
-    /// The carrier's name for people and records. Nothing is decided by it.
-    pub name: &'static str,
-    /// The rate of the leg's sound in both directions.
-    #[serde(skip)]
+/// How samples are written on a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// G.711 µ-law, a byte a sample, at whatever rate.
+    Mulaw,
+    /// Signed 16-bit little-endian.
+    Pcm16,
+}
+
+/// A form in which sound travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sound {
+    pub encoding: Encoding,
     pub rate: Rate,
+}
+
+/// What becomes of an outgoing piece that is shorter than the carrier's piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortPiece {
+    /// It goes out as it is.
+    Allowed,
+    /// It waits for more sound; what is left at the end of an utterance is filled up with silence.
+    Filled,
+}
+
+/// How a leg does what only some carriers can do on the media socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Not at all.
+    No,
+    /// By a message on the media socket.
+    Message,
+    /// As sound, or as a key heard in the sound.
+    Sound,
+    /// By a request to the carrier's own interface.
+    Request,
+    /// By letting go of the media socket: the carrier goes on with what it was told before, or asks what comes next.
+    NextStep,
+}
+
+impl Way {
+    pub fn exists(self) -> bool {
+        self != Way::No
+    }
+}
+
+/// What closing the media socket does to the phone call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    EndsCall,
+    /// The carrier goes on with its own next step.
+    GoesOn,
+    /// It depends on how the call came to the media socket.
+    Depends,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// How a carrier proves that it is the carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Requests carry a signature over what they say.
+    Signature,
+    /// It shows a secret that was agreed on.
+    SharedSecret,
+    /// The gateway's own page: it shows the API token.
+    ApiToken,
+}
+
+/// Everything that differs between carriers, in one table per carrier. A call reads it, the configuration is checked
+/// against it, and the manual's tables are made from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CarrierCapabilities {
+    /// The carrier's name for configuration and records. Nothing is decided by it.
+    pub name: &'static str,
+    /// The carrier's name for people.
+    pub title: &'static str,
+    /// The rate of the leg's sound in both directions; in the table, the one that is usual.
+    pub rate: Rate,
+    /// Every form that its sound may have, the usual one first.
+    pub sounds: &'static [Sound],
     /// Outgoing pieces are whole multiples of this.
     pub piece: Duration,
+    pub short_piece: ShortPiece,
     /// How much the carrier should hold at least while there is more to say.
     pub lead_low: Duration,
     /// How much it is topped up to. Small, so that silence comes at once when the clear is late.
     pub lead_high: Duration,
     pub mark_on_flush: MarkOnFlush,
-    /// The carrier reports keys by itself, so nobody need listen for tones.
-    pub reports_digits: bool,
-    pub sends_digits: bool,
-    pub transfers: bool,
-    /// Closing the media socket ends the phone call too.
-    pub close_ends_call: bool,
+    /// How keys of the caller are learnt.
+    pub digits_in: Way,
+    /// How keys are pressed for the far side.
+    pub digits_out: Way,
+    pub hang_up: Way,
+    /// How long the carrier may take to let go of the media socket after a message asked it to hang up or to hand over;
+    /// then we close it.
+    pub lets_go_within: Duration,
+    pub transfer: Way,
+    pub closing: Closing,
+    /// A caller who hangs up shows as a closed media socket, with no message before it.
+    pub ends_by_closing: bool,
+    pub proof: Proof,
+    /// It can place calls for us.
+    pub places_calls: bool,
+    /// It tells whether a person or a machine answered a call that we placed.
+    pub detects_machines: bool,
 }

@@ -22,9 +22,9 @@ use crate::holdback::Holdback;
 use crate::playout::Playout;
 use crate::transcript::Transcript;
 use crate::{
-    AgentChoice, AgentCommand, AgentDeparture, CallPlan, CarrierCommand, CarrierDeparture, ControlOutcome,
-    DialAgent, EndCause, Entry, Fact, Input, LimitSettings, Moment, Oddity, Order, PhaseName, Receipt, Side,
-    Tally, Watchdog,
+    AgentChoice, AgentCommand, AgentDeparture, AnswerId, CallPlan, CarrierCommand, CarrierDeparture,
+    ControlOutcome, DialAgent, EndCause, Entry, Fact, Input, LimitSettings, Moment, Oddity, Order, PhaseName,
+    Receipt, Side, Tally, Watchdog,
 };
 pub(crate) use toolbox::Toolbox;
 
@@ -51,6 +51,9 @@ pub(crate) enum Happening {
     HangUpOrdered {
         by: String,
     },
+    MachineAnswered,
+    /// What the agent was told to say, it cannot.
+    CannotSay,
     Control(ControlOutcome),
     Watchdog(Watchdog),
 }
@@ -90,6 +93,10 @@ pub(crate) struct Core {
     pub(crate) on_fallback: bool,
     pub(crate) attempt: u32,
     pub(crate) last_agent_sound: Moment,
+    /// A machine is on the other end.
+    pub(crate) machine: bool,
+    /// The latest answer that the agent has given sign of.
+    newest_answer: Option<AnswerId>,
     /// Comfort sound while the agent is away.
     pub(crate) bed: Option<ComfortNoise>,
     holdback: Holdback,
@@ -136,6 +143,8 @@ impl Core {
             on_fallback: false,
             attempt: 0,
             last_agent_sound: Moment::START,
+            machine: false,
+            newest_answer: None,
             bed: None,
             holdback: Holdback::default(),
             caller_onset: None,
@@ -186,6 +195,7 @@ impl Core {
             Order::Say { .. } => ("say", None),
             Order::Drain { .. } => ("drain", None),
             Order::Replaced => ("replaced", None),
+            Order::MachineAnswered => return self.machine_answered(now),
             Order::CarrierSaysOver { detail } => ("carrier_says_over", Some(detail.clone())),
         };
         self.note(now, Fact::Ordered { what: what.into(), by });
@@ -208,8 +218,18 @@ impl Core {
                 None
             }
             Order::Replaced => Some(Happening::Replaced),
+            Order::MachineAnswered => None,
             Order::CarrierSaysOver { .. } => Some(Happening::CarrierSaysOver),
         }
+    }
+
+    /// Carriers may say it twice; it is news once.
+    fn machine_answered(&mut self, now: Moment) -> Option<Happening> {
+        if std::mem::replace(&mut self.machine, true) {
+            return None;
+        }
+        self.note(now, Fact::MachineAnswered);
+        Some(Happening::MachineAnswered)
     }
 
     pub(crate) fn note(&mut self, at: Moment, fact: Fact) {
@@ -312,6 +332,10 @@ impl Core {
             caller_speaks: self.caller_onset.is_some(),
             agent_speaks,
         }
+    }
+
+    pub(crate) fn held_frames(&self) -> usize {
+        self.holdback.len()
     }
 
     pub(crate) fn frames(&self) -> (u64, u64) {

@@ -42,10 +42,42 @@ pub enum EndCause {
     Drained,
     /// Another socket took this call over.
     Replaced,
+    /// A call that we placed was not answered.
+    NotReached {
+        why: Unreached,
+        detail: String,
+    },
     /// A bug of ours ended this call, and only this one.
     Broken {
         detail: String,
     },
+}
+
+/// Why a call that we placed was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unreached {
+    Busy,
+    /// It rang, and nobody came.
+    NoAnswer,
+    /// The far side, or its network, declined.
+    Rejected,
+    /// The carrier would not or could not place the call.
+    Failed,
+    /// Taken back before anybody answered.
+    Cancelled,
+}
+
+impl Unreached {
+    pub fn words(self) -> &'static str {
+        match self {
+            Unreached::Busy => "The line was busy",
+            Unreached::NoAnswer => "Nobody answered",
+            Unreached::Rejected => "The call was declined",
+            Unreached::Failed => "The call could not be placed",
+            Unreached::Cancelled => "The call was taken back before it was answered",
+        }
+    }
 }
 
 impl EndCause {
@@ -65,6 +97,7 @@ impl EndCause {
             EndCause::Stale => "stale",
             EndCause::Drained => "drained",
             EndCause::Replaced => "replaced",
+            EndCause::NotReached { .. } => "not_reached",
             EndCause::Broken { .. } => "broken",
         }
     }
@@ -99,6 +132,8 @@ impl EndCause {
             EndCause::Stale => "Nobody said anything for too long.".into(),
             EndCause::Drained => "The gateway was shut down.".into(),
             EndCause::Replaced => "The carrier opened another socket for this call.".into(),
+            EndCause::NotReached { why, detail } if detail.is_empty() => format!("{}.", why.words()),
+            EndCause::NotReached { why, detail } => format!("{}: {detail}", why.words()),
             EndCause::Broken { detail } => format!("A bug of ours ended the call: {detail}"),
         }
     }

@@ -136,6 +136,8 @@ pub enum Fact {
         text: String,
     },
     CannotSay,
+    /// The carrier has found out that a machine answered the call that we placed.
+    MachineAnswered,
     Ordered {
         what: String,
         by: Option<String>,
@@ -249,4 +251,6 @@ pub enum Watchdog {
     Drain,
     /// The carrier did not hang up when told to.
     NotHungUp,
+    /// The carrier, told on the media socket to hand the caller over, neither let go nor objected.
+    TransferNotConfirmed,
 }

@@ -27,6 +27,10 @@ impl Holdback {
         self.frames.push_back(frame);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Hands everything on, with how many had to go before.
     pub(crate) fn release(&mut self) -> (VecDeque<Frame>, u64) {
         (std::mem::take(&mut self.frames), std::mem::take(&mut self.dropped))

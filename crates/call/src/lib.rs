@@ -30,17 +30,18 @@ pub use agent::{
 };
 pub use call::{Call, Command, Input, Levels};
 pub use carrier::{
-    CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, MarkFate, MarkOnFlush, MediaStart,
-    Oddity,
+    CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, Closing, Encoding, MarkFate,
+    MarkOnFlush, MediaStart, Oddity, Proof, ShortPiece, Sound, Way,
 };
-pub use ending::EndCause;
+pub use ending::{EndCause, Unreached};
 pub use fact::{BargeInBy, Entry, Fact, GoodbyeProof, IgnoredBecause, PhaseName, Turn, Watchdog};
 pub use ids::{AnswerId, CallId, Digit, Generation, Mark, NotOurMark, masked};
 pub use moment::Moment;
 pub use order::{ControlOutcome, Order};
 pub use receipt::{Receipt, Tally};
 pub use settings::{
-    BargeInSettings, CallPlan, CallSettings, DetectorUse, Fallback, LimitSettings, Prompts, ReconnectSettings,
+    BargeInSettings, CallPlan, CallSettings, DetectorUse, Fallback, LimitSettings, Prompts,
+    ReconnectSettings, Voicemail,
 };
 pub use slots::{SlotId, Slots};
 pub use tools::{OwnTool, ToolCall, ToolOutcome, ToolRun};

@@ -17,6 +17,8 @@ pub enum Order {
     Drain { within: Duration },
     /// The carrier opened a second socket for this call; this one is void.
     Replaced,
+    /// The carrier has found out that a machine answered the call that we placed.
+    MachineAnswered,
     /// The carrier's own service says, outside the media socket, that the phone call is over.
     CarrierSaysOver { detail: String },
 }

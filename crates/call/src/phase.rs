@@ -7,6 +7,7 @@ mod holding;
 mod leaving;
 mod talking;
 mod transferring;
+mod voicemail;
 
 use crate::core::{Core, Happening};
 use crate::{
@@ -90,10 +91,11 @@ fn arriving(core: &mut Core, now: Moment, happening: Happening) -> Phase {
             core.dial(now);
             Phase::Greeting
         }
-        Happening::CarrierLeft(departure) => Phase::Over(carrier_cause(departure)),
+        Happening::CarrierLeft(departure) => Phase::Over(carrier_cause(core, departure)),
         Happening::CarrierSaysOver => Phase::Over(EndCause::CallerHungUp),
         Happening::Replaced => Phase::Over(EndCause::Replaced),
         Happening::HangUpOrdered { by } => Leaving::at_once(core, now, EndCause::OperatorHungUp { by }),
+        Happening::MachineAnswered => voicemail::step(Phase::Arriving, core, now),
         Happening::Watchdog(watchdog) => {
             dying(core, now, watchdog).unwrap_or_else(|| Leaving::at_once(core, now, EndCause::NeverStarted))
         }
@@ -101,6 +103,7 @@ fn arriving(core: &mut Core, now: Moment, happening: Happening) -> Phase {
         | Happening::AgentLeft(_)
         | Happening::EndWanted(_)
         | Happening::TransferWanted { .. }
+        | Happening::CannotSay
         | Happening::Control(_) => {
             core.unexpected("before media", PhaseName::Arriving, now);
             Phase::Arriving
@@ -109,9 +112,10 @@ fn arriving(core: &mut Core, now: Moment, happening: Happening) -> Phase {
 }
 
 /// Why a call is over when its phone side is gone.
-pub(crate) fn carrier_cause(departure: CarrierDeparture) -> EndCause {
+pub(crate) fn carrier_cause(core: &Core, departure: CarrierDeparture) -> EndCause {
     match departure {
         CarrierDeparture::Stopped => EndCause::CallerHungUp,
+        CarrierDeparture::SocketClosed { .. } if core.plan.carrier.ends_by_closing => EndCause::CallerHungUp,
         CarrierDeparture::SocketClosed { .. }
         | CarrierDeparture::SocketFailed { .. }
         | CarrierDeparture::StoppedReading
@@ -130,9 +134,13 @@ pub(crate) fn dying(core: &mut Core, now: Moment, watchdog: Watchdog) -> Option<
             core.dismiss_agent();
             let closing = core.plan.prompts.closing.clone();
             core.speak_instead(&closing, now);
-            return Some(Leaving::after_goodbye(now, EndCause::Drained));
+            return Some(Leaving::after_goodbye(core, now, EndCause::Drained));
         }
-        Watchdog::AgentNotReady | Watchdog::AgentStalled | Watchdog::AgentSilent | Watchdog::NotHungUp => {
+        Watchdog::AgentNotReady
+        | Watchdog::AgentStalled
+        | Watchdog::AgentSilent
+        | Watchdog::NotHungUp
+        | Watchdog::TransferNotConfirmed => {
             return None;
         }
     };
@@ -144,7 +152,7 @@ pub(crate) fn without_agent(core: &mut Core, now: Moment, departure: AgentDepart
     core.agent_lost(&departure, now);
     let asked = match departure.retry {
         Retry::Over => {
-            return Leaving::after_goodbye(now, EndCause::AgentHungUp { reason: None });
+            return Leaving::after_goodbye(core, now, EndCause::AgentHungUp { reason: None });
         }
         Retry::Never => return fall_back(core, now, departure.detail),
         Retry::Backoff => None,
@@ -170,7 +178,7 @@ pub(crate) fn fall_back(core: &mut Core, now: Moment, detail: String) -> Phase {
             core.dial(now);
             Phase::Holding(Holding::dialling())
         }
-        Fallback::Transfer { to } if core.plan.carrier.transfers => {
+        Fallback::Transfer { to } if core.plan.carrier.transfer.exists() => {
             core.note(now, Fact::Fallback { to: to.clone() });
             Phase::Transferring(Transferring::for_want_of_an_agent(core, now, to))
         }
@@ -184,13 +192,13 @@ pub(crate) fn apologise(core: &mut Core, now: Moment, detail: String) -> Phase {
     core.dismiss_agent();
     let apology = core.plan.prompts.apology.clone();
     core.speak_instead(&apology, now);
-    Leaving::after_goodbye(now, EndCause::AgentUnavailable { detail })
+    Leaving::after_goodbye(core, now, EndCause::AgentUnavailable { detail })
 }
 
 /// What every phase with a live call does alike; `Err` gives back what it must decide itself.
 pub(crate) fn anywhere(core: &mut Core, now: Moment, happening: Happening) -> Result<Phase, Happening> {
     match happening {
-        Happening::CarrierLeft(departure) => Ok(Phase::Over(carrier_cause(departure))),
+        Happening::CarrierLeft(departure) => Ok(Phase::Over(carrier_cause(core, departure))),
         Happening::CarrierSaysOver => Ok(Phase::Over(EndCause::CallerHungUp)),
         Happening::Replaced => Ok(Phase::Over(EndCause::Replaced)),
         Happening::HangUpOrdered { by } => {
@@ -204,6 +212,8 @@ pub(crate) fn anywhere(core: &mut Core, now: Moment, happening: Happening) -> Re
         | Happening::AgentLeft(_)
         | Happening::EndWanted(_)
         | Happening::TransferWanted { .. }
+        | Happening::MachineAnswered
+        | Happening::CannotSay
         | Happening::Control(_) => Err(happening),
     }
 }

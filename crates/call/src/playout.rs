@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use audio::{Frame, Rate};
 
-use crate::{AnswerId, CarrierCapabilities, Generation, Mark, MarkFate, MarkOnFlush, Moment};
+use crate::{AnswerId, CarrierCapabilities, Generation, Mark, MarkFate, MarkOnFlush, Moment, ShortPiece};
 
 /// Between two marks in continuous speech. Often enough to follow a drifting carrier, rare enough to cost nothing.
 const MARK_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +29,13 @@ const OUTSTANDING_MAX: usize = 64;
 
 /// The largest piece handed to the carrier at once.
 const PIECE_MAX: Duration = Duration::from_millis(100);
+
+/// With no new sound for this long, less than a piece is the end of an utterance. Longer than the pieces in which
+/// agents speak in real time.
+const UTTERANCE_PAUSE: Duration = Duration::from_millis(80);
+
+/// An end of an utterance goes out when the carrier has so little left to play, so that what may still come can join it.
+const TAIL_LEAD: Duration = Duration::from_millis(60);
 
 /// So little in the queue is not a burst.
 const TRICKLE: Duration = Duration::from_millis(60);
@@ -62,8 +69,17 @@ struct Run {
     voice: Voice,
     from: u64,
     to: u64,
+    /// Silence at its end that nobody said: it fills the carrier's piece.
+    filling: u64,
     /// When its first sample was due to sound.
     began: Moment,
+}
+
+impl Run {
+    /// How much of what was said in it has sounded when this position is reached.
+    fn said_until(&self, position: u64) -> u64 {
+        (position - self.from).min(self.to - self.from - self.filling)
+    }
 }
 
 /// A stretch of the agent's speech as far as it was heard.
@@ -91,6 +107,9 @@ pub(crate) struct Cut {
 pub(crate) struct Playout {
     rate: Rate,
     piece: u64,
+    /// Less than a piece waits for more, and its last is filled up.
+    fills_pieces: bool,
+    last_pushed: Moment,
     lead_low: Duration,
     lead_high: Duration,
     marks: MarkOnFlush,
@@ -99,6 +118,8 @@ pub(crate) struct Playout {
     queued_max: u64,
     generation: Generation,
     sent: u64,
+    /// Of what was sent in this generation, silence of ours that completes pieces.
+    filled: u64,
     acknowledged: u64,
     /// When the carrier, by our account, runs out of sound.
     sounding_until: Moment,
@@ -119,6 +140,8 @@ impl Playout {
         Playout {
             rate,
             piece: rate.samples_in(carrier.piece).max(1),
+            fills_pieces: carrier.short_piece == ShortPiece::Filled,
+            last_pushed: Moment::START,
             lead_low: carrier.lead_low,
             lead_high: carrier.lead_high.max(carrier.lead_low),
             marks: carrier.mark_on_flush,
@@ -127,6 +150,7 @@ impl Playout {
             queued_max: rate.samples_in(longest),
             generation: Generation::default(),
             sent: 0,
+            filled: 0,
             acknowledged: 0,
             sounding_until: Moment::START,
             last_sent: Moment::START,
@@ -142,7 +166,7 @@ impl Playout {
     }
 
     /// Queues sound. Returns how much did not fit: beyond the bound the newest goes.
-    pub(crate) fn push(&mut self, voice: Voice, mut samples: Vec<i16>) -> Duration {
+    pub(crate) fn push(&mut self, voice: Voice, mut samples: Vec<i16>, now: Moment) -> Duration {
         let room = self.queued_max.saturating_sub(self.queued);
         let excess = (samples.len() as u64).saturating_sub(room);
         if excess > 0 {
@@ -152,6 +176,7 @@ impl Playout {
         if !samples.is_empty() {
             self.queued += samples.len() as u64;
             self.queue.push_back(Queued { voice, samples, taken: 0 });
+            self.last_pushed = now;
         }
         self.rate.duration_of(excess)
     }
@@ -166,14 +191,41 @@ impl Playout {
         if self.lead(now) > self.lead_low && self.queued > self.rate.samples_in(TRICKLE) {
             return None;
         }
+        if self.waits_for_more() {
+            return None;
+        }
         Some(self.release_up_to(now, self.lead_high))
+    }
+
+    /// Less than a piece that has waited for more long enough, filled up with silence.
+    pub(crate) fn release_tail(&mut self, now: Moment) -> Option<Frame> {
+        let due = self.queued > 0 && self.waits_for_more() && now >= self.tail_due();
+        due.then(|| self.release_up_to(now, self.lead_high))
+    }
+
+    fn waits_for_more(&self) -> bool {
+        self.fills_pieces && self.queued < self.piece
+    }
+
+    /// When less than a piece is taken for the end of an utterance: nothing has come for a while, and the carrier is
+    /// about to run out of sound.
+    fn tail_due(&self) -> Moment {
+        (self.last_pushed + UTTERANCE_PAUSE).max(self.sounding_until.back(TAIL_LEAD))
     }
 
     fn release_up_to(&mut self, now: Moment, lead: Duration) -> Frame {
         let room = self.rate.samples_in(lead.saturating_sub(self.lead(now)).min(PIECE_MAX));
-        let whole = (room / self.piece).max(1) * self.piece;
+        let mut whole = (room / self.piece).max(1) * self.piece;
+        if self.fills_pieces {
+            // As many as there is sound for; the one piece that is filled stands by itself.
+            whole = whole.min((self.queued / self.piece).max(1) * self.piece);
+        }
         let take = whole.min(self.queued);
-        let samples = self.take(take, now);
+        let mut samples = self.take(take, now);
+        if self.fills_pieces && take < whole {
+            samples.resize(whole as usize, 0);
+            self.fill(whole - take);
+        }
         let frame = Frame::new(self.rate, samples);
         self.last_sent = now;
         frame
@@ -207,6 +259,17 @@ impl Playout {
         taken
     }
 
+    /// Silence that completes the piece belongs to the stretch it ends.
+    fn fill(&mut self, samples: u64) {
+        if let Some(run) = self.runs.back_mut() {
+            run.to += samples;
+            run.filling += samples;
+        }
+        self.sent += samples;
+        self.filled += samples;
+        self.sounding_until += self.rate.duration_of(samples);
+    }
+
     fn account(&mut self, voice: Voice, samples: u64, now: Moment) {
         self.queued -= samples;
         let starts = self.sounding_until.max(now);
@@ -215,7 +278,13 @@ impl Playout {
                 run.to += samples;
                 run.voice = voice;
             }
-            _ => self.runs.push_back(Run { voice, from: self.sent, to: self.sent + samples, began: starts }),
+            _ => self.runs.push_back(Run {
+                voice,
+                from: self.sent,
+                to: self.sent + samples,
+                filling: 0,
+                began: starts,
+            }),
         }
         self.sent += samples;
         self.total_sent += samples;
@@ -306,7 +375,7 @@ impl Playout {
     }
 
     pub(crate) fn total_heard(&self, now: Moment) -> u64 {
-        self.total_heard_before + self.heard(now)
+        self.total_heard_before + self.heard(now).saturating_sub(self.filled)
     }
 
     /// The oldest stretch of agent speech that has been heard to its end, if it will not grow any more.
@@ -322,7 +391,7 @@ impl Playout {
                 return Some(HeardRun {
                     turn,
                     began: run.began,
-                    heard: self.rate.duration_of(run.to - run.from),
+                    heard: self.rate.duration_of(run.said_until(run.to)),
                 });
             }
         }
@@ -347,7 +416,7 @@ impl Playout {
                     cut.heard.push(HeardRun {
                         turn,
                         began: run.began,
-                        heard: self.rate.duration_of(reached - run.from),
+                        heard: self.rate.duration_of(run.said_until(reached)),
                     });
                 }
                 if heard < run.to || cut.answer.is_none() {
@@ -360,7 +429,8 @@ impl Playout {
                 cut.answer = cut.answer.max(Some(answer));
             }
         }
-        self.total_heard_before += heard;
+        self.total_heard_before += heard.saturating_sub(self.filled);
+        self.filled = 0;
         self.queue.clear();
         self.queued = 0;
         self.generation = self.generation.next();
@@ -456,7 +526,13 @@ impl Playout {
 
     /// When this account wants to be looked at again.
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        let release = (self.queued > 0).then(|| self.sounding_until.back(self.lead_low));
+        let release = (self.queued > 0).then(|| {
+            let low = self.sounding_until.back(self.lead_low);
+            match self.waits_for_more() {
+                true => low.max(self.tail_due()),
+                false => low,
+            }
+        });
         let has_marks = !matches!(self.marks, MarkOnFlush::NoMarks);
         let mark = (has_marks && self.queued == 0 && self.marked < self.sent)
             .then(|| self.last_sent + MARK_AFTER_PAUSE);

@@ -51,6 +51,8 @@ pub struct CallSettings {
     pub digit_gap_ms: u32,
     /// Numbers the agent may hand a caller to. Empty: any number the bot's prompt leads it to.
     pub transfer_to: Vec<String>,
+    /// What to do when a machine answers a call that we placed.
+    pub voicemail: Voicemail,
 }
 
 impl Default for CallSettings {
@@ -62,6 +64,7 @@ impl Default for CallSettings {
             fallback: Fallback::Apologise,
             digit_gap_ms: 800,
             transfer_to: Vec::new(),
+            voicemail: Voicemail::Continue,
         }
     }
 }
@@ -199,4 +202,17 @@ pub enum Fallback {
     Transfer { to: String },
     /// Let another bot go on.
     Bot { name: String },
+}
+
+/// What to do when a machine answers a call that we placed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Voicemail {
+    /// Nothing: the agent talks to it, or finds out by itself.
+    #[default]
+    Continue,
+    /// Hang up at once.
+    HangUp,
+    /// Have the agent say this, then hang up.
+    Say { text: String },
 }

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use audio::{Frame, Rate};
 use call::{CarrierCommand, CarrierEvent, Generation, Mark};
-use carriers::{browser, twilio};
+use carriers::{Upgrade, browser, mcube, twilio};
 use wire::{Incoming, Outbox};
 
 const TWILIO_START: &str = r#"{"event":"start","sequenceNumber":"1","start":{"accountSid":"AC1","streamSid":"MZ18ad3ab5a668481ce02b83e7395059f0","callSid":"CA1"},"streamSid":"MZ18ad3ab5a668481ce02b83e7395059f0"}"#;
@@ -26,11 +26,13 @@ fn main() {
         "twilio-in-spaced" => twilio_in(times, true, true),
         "twilio-out" => twilio_out(times),
         "twilio-mark" => twilio_mark(times),
+        "mcube-in" => mcube_in(times),
+        "mcube-out" => mcube_out(times),
         "browser-in" => browser_in(times),
         "browser-out" => browser_out(times),
         _ => {
             eprintln!(
-                "cost twilio-prepare|twilio-in|twilio-in-spaced|twilio-out|twilio-mark|browser-in|browser-out <times>"
+                "cost twilio-prepare|twilio-in|twilio-in-spaced|twilio-out|twilio-mark|mcube-in|mcube-out|browser-in|browser-out <times>"
             )
         }
     }
@@ -82,6 +84,32 @@ fn twilio_mark(times: u64) {
     }
 }
 
+fn mcube_in(times: u64) {
+    let mut leg = mcube_leg();
+    let mut events = Vec::new();
+    let payload: String = "f39/fn59e3p4d3Z1".chars().cycle().take(213).chain("Q==".chars()).collect();
+    let message = format!(
+        r#"{{"event":"media","media":{{"payload":"{payload}","contentType":"audio/x-mulaw","sampleRate":8000}}}}"#
+    );
+    for _ in 0..times {
+        leg.read(Incoming::Text(black_box(&message)), &mut events);
+        assert!(matches!(events[..], [CarrierEvent::Audio(_)]));
+        black_box(&events);
+        events.clear();
+    }
+}
+
+fn mcube_out(times: u64) {
+    let mut leg = mcube_leg();
+    let mut outbox = Outbox::new();
+    let play = CarrierCommand::Play(sound(Rate::Hz8000));
+    for _ in 0..times {
+        let _ = black_box(leg.write(black_box(&play), &mut outbox));
+        black_box(&outbox);
+        outbox.clear();
+    }
+}
+
 fn browser_in(times: u64) {
     let mut leg = browser_leg();
     let mut events = Vec::new();
@@ -108,6 +136,12 @@ fn browser_out(times: u64) {
 fn twilio_leg() -> twilio::Leg {
     let mut leg = twilio::Leg::new();
     leg.read(Incoming::Text(TWILIO_START), &mut Vec::new());
+    leg
+}
+
+fn mcube_leg() -> mcube::Leg {
+    let mut leg = mcube::Leg::new(Upgrade::default(), mcube::Settings::default());
+    leg.read(Incoming::Text(r#"{"event":"start","start":{"callId":"C1","streamId":"S1"}}"#), &mut Vec::new());
     leg
 }
 

@@ -10,9 +10,38 @@
 //! carry is `tests/it/contract.rs`: a new carrier is done when it passes there.
 
 pub mod browser;
+mod destination;
 mod digits;
+pub mod exotel;
+mod marks;
+pub mod mcube;
+mod numbering;
 mod numeral;
+mod payload;
+pub mod plivo;
 pub mod twilio;
+mod xml;
+
+use audio::Rate;
+use call::CarrierCapabilities;
+
+/// What every carrier can and cannot do, in the order in which people are told.
+pub const TABLES: [&CarrierCapabilities; 5] = [
+    &twilio::CAPABILITIES,
+    &plivo::CAPABILITIES,
+    &exotel::CAPABILITIES,
+    &mcube::CAPABILITIES,
+    &browser::CAPABILITIES,
+];
+
+/// What the request that becomes a media socket says by itself, before any message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The carrier's name for the call, where the address holds it.
+    pub call: Option<String>,
+    /// The rate of the sound, where the address names one.
+    pub rate: Option<Rate>,
+}
 
 /// What became of a [`call::CarrierCommand`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +49,8 @@ pub mod twilio;
 pub enum Obeyed {
     /// The leg has done it, or written what does it.
     Done,
+    /// The leg has written what asks for it; the carrier's leaving is the answer.
+    Underway,
     /// The media socket cannot do it; the carrier's control interface can.
     ByControl(Control),
 }

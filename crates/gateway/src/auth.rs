@@ -2,13 +2,18 @@
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use wire::Secret;
 
 use crate::config::Server;
 
 /// Whether this is the API token. Takes the same time for every wrong token, whatever its length.
 pub fn is_api_token(server: &Server, shown: &str) -> bool {
-    let Some(token) = &server.api_token else { return false };
-    let (ours, theirs) = (Sha256::digest(token.reveal()), Sha256::digest(shown));
+    server.api_token.as_ref().is_some_and(|token| is_secret(token, shown))
+}
+
+/// Whether this is that secret. Takes the same time for every wrong one, whatever its length.
+pub fn is_secret(secret: &Secret, shown: &str) -> bool {
+    let (ours, theirs) = (Sha256::digest(secret.reveal()), Sha256::digest(shown));
     ours.ct_eq(&theirs).into()
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use call::{
     AgentChoice, AgentEvent, Call, CarrierCommand, CarrierEvent, Command, ControlOutcome, DialAgent, Entry,
-    Input, Moment, Order, ToolOutcome, Watchdog,
+    Input, Moment, Order, Retry, ToolOutcome, Watchdog,
 };
 use carriers::Control;
 use tokio::sync::mpsc;
@@ -107,6 +107,7 @@ impl CallTask {
         let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         running.carrier.welcome(running.seat.id);
         running.take_in_all();
+        running.live.touch(running.carrier.sequence_number(), running.call.held_frames());
         while !running.call.is_over() {
             running.set_timer(timer.as_mut());
             poll_fn(|cx| running.poll_anything(cx, timer.as_mut())).await;
@@ -128,11 +129,14 @@ impl Running {
             any = true;
             self.handle(Input::Order(order));
         }
-        let mut heard = self.carrier.poll_events(cx, &mut self.from_carrier).is_ready();
-        heard |= self.agent.poll_events(cx, &mut self.from_agent).is_ready();
-        if heard {
+        let from_carrier = self.carrier.poll_events(cx, &mut self.from_carrier).is_ready();
+        let from_agent = self.agent.poll_events(cx, &mut self.from_agent).is_ready();
+        if from_carrier || from_agent {
             any = true;
             self.take_in_all();
+        }
+        if from_carrier {
+            self.live.touch(self.carrier.sequence_number(), self.call.held_frames());
         }
         while let Poll::Ready(Some(outcome)) = self.outcomes.poll_recv(cx) {
             any = true;
@@ -239,12 +243,22 @@ impl Running {
                 None => Arc::clone(&self.seat.bot),
             },
         };
-        let has_slot = match dial.which {
-            AgentChoice::Own => self.seat.slot.is_some(),
-            AgentChoice::Fallback => self.fallback_slot.is_some(),
+        let slot = match dial.which {
+            AgentChoice::Own => {
+                if self.seat.slot.is_none() {
+                    self.seat.slot = self.gateway.slot_for(&bot);
+                }
+                match (&self.seat.slot, self.seat.replaces) {
+                    (Some(_), _) => Ok(()),
+                    // The call whose place this one takes is just letting go of its own.
+                    (None, true) => Err(Retry::Backoff),
+                    (None, false) => Err(Retry::Never),
+                }
+            }
+            AgentChoice::Fallback => self.fallback_slot.as_ref().map(|_| ()).ok_or(Retry::Never),
         };
         let rate = self.carrier.capabilities().rate;
-        self.agent.dial(self.gateway.dial_agent(bot, &self.live, rate, dial, has_slot));
+        self.agent.dial(self.gateway.dial_agent(bot, &self.live, rate, dial, slot));
     }
 
     fn control(&mut self, control: Control) {

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use agents::elevenlabs::inspect::{AgentReport, Finding, Wanted};
 use agents::elevenlabs::{Account, Auth, BaseUrl, Initiation};
+use audio::Rate;
 use serde_json::Value;
 
-use crate::config::{Bot, Config, ElevenLabs, ElevenLabsAuth, Variable};
+use crate::carrier_kind::CarrierKind;
+use crate::carrier_setup;
+use crate::config::{Bot, Config, ElevenLabs, ElevenLabsAuth, Line, Variable};
 
 /// The account that a bot's agent lives in; in words, why there is none.
 pub fn account(settings: &ElevenLabs, bot: &Bot) -> Result<Account, String> {
@@ -38,6 +41,10 @@ pub struct CallFacts {
     pub caller_number: Option<String>,
     pub called_number: Option<String>,
     pub call_id: Option<String>,
+    /// What the carrier said about the call beside numbers and names.
+    pub carrier: Vec<(String, String)>,
+    /// What whoever had the call placed gave along. It goes before everything else.
+    pub variables: BTreeMap<String, Variable>,
 }
 
 /// What a call tells its agent before it begins. A fact that is not known is sent empty: a placeholder without a value
@@ -45,13 +52,17 @@ pub struct CallFacts {
 pub fn initiation(bot: &Bot, facts: CallFacts) -> Initiation {
     let mut variables: BTreeMap<String, Value> =
         bot.dynamic_variables.iter().map(|(name, value)| (name.clone(), variable(value))).collect();
+    variables.extend(facts.variables.iter().map(|(name, value)| (name.clone(), variable(value))));
+    let carrier = facts.carrier;
     let facts = [
         ("caller_number", facts.caller_number),
         ("called_number", facts.called_number),
         ("call_id", facts.call_id),
     ];
-    for (name, value) in facts {
-        variables.entry(name.to_owned()).or_insert_with(|| value.unwrap_or_default().into());
+    let known = facts.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let told = carrier.into_iter().map(|(name, value)| (name, Some(value)));
+    for (name, value) in known.chain(told) {
+        variables.entry(name).or_insert_with(|| value.unwrap_or_default().into());
     }
     Initiation {
         dynamic_variables: variables,
@@ -84,9 +95,51 @@ pub fn findings(config: &Config, bot: &Bot, report: &AgentReport) -> Vec<Finding
     report.findings(&Wanted {
         initiation: &initiation(bot, CallFacts::default()),
         auth: auth(settings),
-        caller_rate: carriers::twilio::CAPABILITIES.rate,
+        caller_rate: line_rate(config, bot),
         tools: &tools,
         max_duration: Duration::from_millis(u64::from(bot.call.limits.max_duration_ms)),
         sessions: settings.slots,
     })
+}
+
+/// The rate at which this bot's callers usually sound: that of the carriers that bring its lines, or of all that are set
+/// up. Where they differ, the telephone's own counts.
+fn line_rate(config: &Config, bot: &Bot) -> Rate {
+    let named: Vec<CarrierKind> =
+        config.lines.iter().filter(|line| line.bot == bot.name).filter_map(Line::carrier_kind).collect();
+    let carriers = match named.is_empty() {
+        true => carrier_setup::phone_carriers(config),
+        false => named,
+    };
+    let mut rates = carriers.iter().map(|carrier| carrier.table().rate);
+    match rates.next() {
+        Some(first) if rates.all(|rate| rate == first) => first,
+        _ => Rate::Hz8000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::Secret;
+
+    use super::*;
+
+    #[test]
+    fn a_bot_is_judged_by_the_sound_of_the_carriers_that_bring_its_calls() {
+        let mut config = Config::default();
+        let bot = Bot { name: "a".into(), ..Bot::default() };
+        assert_eq!(line_rate(&config, &bot), Rate::Hz8000, "the page alone says nothing about telephones");
+
+        config.carriers.twilio.auth_token = Some(Secret::new("token"));
+        assert_eq!(line_rate(&config, &bot), CarrierKind::Twilio.table().rate);
+        let line = |number: &str, carrier: CarrierKind| Line {
+            number: number.into(),
+            bot: "a".into(),
+            carrier: Some(carrier.name().into()),
+        };
+        config.lines.push(line("+14155550100", CarrierKind::Browser));
+        assert_eq!(line_rate(&config, &bot), Rate::Hz16000, "its lines go before all that is set up");
+        config.lines.push(line("+14155550101", CarrierKind::Twilio));
+        assert_eq!(line_rate(&config, &bot), Rate::Hz8000, "they differ");
+    }
 }

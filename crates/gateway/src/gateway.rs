@@ -1,6 +1,7 @@
 //! Everything that the parts of a running gateway share, and what a call may ask of it.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,40 +10,46 @@ use agents::{demo, prompts};
 use audio::Rate;
 use call::{
     AgentCapabilities, AgentDeparture, AgentLeft, Call, CallPlan, CallSettings, ControlOutcome, DialAgent,
-    EndCause, Entry, Fact, Fallback, Moment, Prompts, Receipt, Retry, ToolOutcome, ToolRun,
+    EndCause, Entry, Fact, Fallback, Moment, Prompts, Receipt, Retry, ToolOutcome, ToolRun, Way,
 };
-use carriers::{Control, browser, twilio};
+use carriers::{Control, browser};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use crate::agent_check::AgentReports;
 use crate::bot_tools::{BotTools, ToolCaller};
+use crate::carrier_kind::CarrierKind;
 use crate::config::{AgentKind, Bot, Config};
+use crate::control;
 use crate::elevenlabs_setup::{self, CallFacts};
 use crate::events::{Event, Events};
 use crate::legs::{CarrierSide, Dialled};
 use crate::media::{self, DialError, MediaThreads, Socket};
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::outward::Outward;
 use crate::records::{CallRecord, Records};
-use crate::switchboard::{LiveCall, Seat, SlotLease, Switchboard};
+use crate::switchboard::{Direction, LiveCall, Seat, SlotLease, Switchboard};
 
 /// What waits to be written to an agent at most: a reconnect hands over two seconds of caller audio at once.
 const AGENT_OUT_BYTES_MAX: usize = 256 * 1024;
 
-/// A request to a carrier's own service: hanging up and handing over must not take longer than a caller's patience.
-const CONTROL_WITHIN: Duration = Duration::from_secs(8);
-
 /// The names of providers in health and metrics.
 pub const ELEVENLABS: &str = "elevenlabs";
 pub const TWILIO: &str = "twilio";
+pub const PLIVO: &str = "plivo";
+pub const EXOTEL: &str = "exotel";
+pub const MCUBE: &str = "mcube";
 
 /// A running gateway, shared by everything in it.
 #[derive(Debug)]
 pub struct Gateway {
     pub config: Arc<Config>,
+    /// Where it listens.
+    pub address: SocketAddr,
     pub switchboard: Switchboard,
+    pub outbound: Outbound,
     pub events: Events,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
@@ -58,6 +65,8 @@ pub struct Gateway {
     pub tasks: TaskTracker,
     /// Signs webhooks of the terminal's pretended carrier, on loopback only.
     pub lab_token: Option<wire::Secret>,
+    /// What Exotel's flows are told when they ask what comes after the bot.
+    pub(crate) exotel_steps: control::exotel::NextSteps,
 }
 
 impl Gateway {
@@ -68,11 +77,16 @@ impl Gateway {
     /// Closes a socket in order without making a call wait. Must be called on the thread that the socket belongs to.
     pub fn close_in_background(&self, mut socket: Box<Socket>) {
         tokio::spawn(self.tasks.track_future(async move {
-            let closing = std::future::poll_fn(|cx| match socket.poll_flush(cx) {
-                std::task::Poll::Pending => std::task::Poll::Pending,
-                std::task::Poll::Ready(Err(_)) => std::task::Poll::Ready(()),
-                std::task::Poll::Ready(Ok(())) => socket.poll_shutdown(cx),
-            });
+            let closing = async {
+                let said = std::future::poll_fn(|cx| match socket.poll_flush(cx) {
+                    std::task::Poll::Pending => std::task::Poll::Pending,
+                    std::task::Poll::Ready(Err(_)) => std::task::Poll::Ready(false),
+                    std::task::Poll::Ready(Ok(())) => socket.poll_shutdown(cx).map(|()| true),
+                });
+                if said.await {
+                    std::future::poll_fn(|cx| socket.poll_drain(cx)).await;
+                }
+            };
             // A peer that does not take its last bytes loses them.
             let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
         }));
@@ -87,6 +101,9 @@ impl Gateway {
             .unwrap_or_else(|| EndCause::Broken { detail: detail.into() });
         let receipt = ended.map(|call| call.receipt(Moment::START + live.began().elapsed()));
         live.set_end(end.clone());
+        if live.knock().direction == Direction::Outbound {
+            self.outbound_is_over(live.id());
+        }
         tracing::info!(cause = end.name(), "call ended: {}", end.words());
         // The record goes first: whoever hears of the end may ask for it at once.
         self.records.record(record_of(live, end, receipt));
@@ -116,13 +133,17 @@ impl Gateway {
     /// Everything a call of this seat is born with.
     pub fn plan(&self, seat: &Seat, carrier: &CarrierSide) -> CallPlan {
         let mut capabilities = carrier.capabilities();
-        if capabilities.name == twilio::CAPABILITIES.name {
-            capabilities.transfers = self.config.carriers.twilio.can_control_calls();
+        if !self.can_transfer(capabilities.name) {
+            capabilities.transfer = Way::No;
         }
         let mut settings: CallSettings = seat.bot.call.clone();
         if seat.bot.agent == AgentKind::Demo {
             // The built-in agent has a menu of single keys; there is nothing to wait for.
             settings.digit_gap_ms = 0;
+        }
+        if seat.knock.direction == Direction::Outbound {
+            let longest_ms = self.config.outbound.max_duration_s.saturating_mul(1_000);
+            settings.limits.max_duration_ms = settings.limits.max_duration_ms.min(longest_ms);
         }
         let rate = capabilities.rate;
         CallPlan {
@@ -139,10 +160,22 @@ impl Gateway {
 
     /// Whether a call of this carrier can be handed over.
     pub fn can_transfer(&self, carrier: &str) -> bool {
-        match carrier == twilio::CAPABILITIES.name {
-            true => self.config.carriers.twilio.can_control_calls(),
-            false => browser::CAPABILITIES.transfers,
-        }
+        CarrierKind::named(carrier).is_some_and(|kind| control::can_transfer(&self.config, kind))
+    }
+
+    /// Whether this is the secret that was agreed on with a carrier which cannot sign. Takes the same time for every
+    /// wrong one.
+    pub fn is_carrier_secret(&self, carrier: CarrierKind, shown: &str) -> bool {
+        let secret = match carrier {
+            CarrierKind::Exotel => &self.config.carriers.exotel.ws_token,
+            CarrierKind::Mcube => {
+                let mcube = &self.config.carriers.mcube;
+                let tokens = mcube.token.iter().chain(&mcube.more_tokens);
+                return tokens.fold(false, |right, token| right | crate::auth::is_secret(token, shown));
+            }
+            CarrierKind::Twilio | CarrierKind::Plivo | CarrierKind::Browser => return false,
+        };
+        secret.as_ref().is_some_and(|secret| crate::auth::is_secret(secret, shown))
     }
 
     /// Brings an agent to the phone.
@@ -152,7 +185,7 @@ impl Gateway {
         live: &Arc<LiveCall>,
         caller_rate: Rate,
         dial: DialAgent,
-        has_slot: bool,
+        slot: Result<(), Retry>,
     ) -> impl Future<Output = Result<Dialled, AgentDeparture>> + Send + 'static {
         let gateway = Arc::clone(self);
         let live = Arc::clone(live);
@@ -167,13 +200,15 @@ impl Gateway {
                     };
                     Ok(Dialled::Demo(Box::new(demo::Leg::new(plan))))
                 }
-                AgentKind::ElevenLabs if !has_slot => Err(AgentDeparture {
-                    cause: AgentLeft::NoSlot,
-                    retry: Retry::Never,
-                    detail: "all agent slots are in use; raise your plan, then `agents.elevenlabs.slots`"
-                        .into(),
-                }),
-                AgentKind::ElevenLabs => gateway.dial_elevenlabs(&bot, &live, caller_rate, dial).await,
+                AgentKind::ElevenLabs => match slot {
+                    Ok(()) => gateway.dial_elevenlabs(&bot, &live, caller_rate, dial).await,
+                    Err(retry) => Err(AgentDeparture {
+                        cause: AgentLeft::NoSlot,
+                        retry,
+                        detail: "all agent slots are in use; raise your plan, then `agents.elevenlabs.slots`"
+                            .into(),
+                    }),
+                },
             }
         }
     }
@@ -235,70 +270,8 @@ impl Gateway {
         live: &Arc<LiveCall>,
         control: Control,
     ) -> impl Future<Output = ControlOutcome> + Send + 'static {
-        let gateway = Arc::clone(self);
-        let carrier_call = live.carrier_call();
-        async move {
-            let account = gateway.twilio_account();
-            match (control, account, carrier_call) {
-                // Without the carrier's service, letting go of the socket is all there is: the document that opened
-                // the stream says what happens then, and it says: hang up.
-                (Control::HangUp, None, _) | (Control::HangUp, _, None) => ControlOutcome::HungUp,
-                (Control::Transfer { .. }, None, _) => ControlOutcome::TransferFailed {
-                    detail: "set `carriers.twilio.account_sid` and `auth_token`; without them calls cannot be handed over"
-                        .into(),
-                },
-                (Control::Transfer { .. }, _, None) => {
-                    ControlOutcome::TransferFailed { detail: "the carrier's name for this call is not known".into() }
-                }
-                (Control::HangUp, Some(account), Some(name)) => {
-                    match gateway.ask_twilio(&account.hang_up(&name)).await {
-                        Ok(()) => ControlOutcome::HungUp,
-                        Err(detail) => ControlOutcome::HangUpFailed { detail },
-                    }
-                }
-                (Control::Transfer { to }, Some(account), Some(name)) => {
-                    let request = gateway
-                        .transfer_document(&to)
-                        .and_then(|document| account.transfer(&name, &document))
-                        .map_err(|error| error.to_string());
-                    let asked = match request {
-                        Ok(request) => gateway.ask_twilio(&request).await,
-                        Err(detail) => Err(detail),
-                    };
-                    match asked {
-                        Ok(()) => ControlOutcome::Transferred,
-                        Err(detail) => ControlOutcome::TransferFailed { detail },
-                    }
-                }
-            }
-        }
-    }
-
-    fn transfer_document(&self, to: &str) -> Result<twilio::twiml::Document, twilio::twiml::TwimlError> {
-        let settings = &self.config.carriers.twilio;
-        twilio::twiml::dial(&twilio::twiml::Dial {
-            caller_id: settings.transfer_caller_id.as_deref(),
-            timeout_s: Some(settings.dial_timeout_s),
-            ..twilio::twiml::Dial::to(to)?
-        })
-    }
-
-    /// The account at Twilio, when calls can be controlled.
-    pub fn twilio_account(&self) -> Option<twilio::call_control::Account> {
-        let settings = &self.config.carriers.twilio;
-        let (account, token) = (settings.account_sid.clone()?, settings.auth_token.clone()?);
-        Some(twilio::call_control::Account::new(account, token, settings.api_base_url.clone()))
-    }
-
-    async fn ask_twilio(&self, request: &wire::Request) -> Result<(), String> {
-        let reply =
-            self.outward.send(TWILIO, request, CONTROL_WITHIN).await.map_err(|error| error.to_string())?;
-        match twilio::call_control::read_update(&reply) {
-            twilio::call_control::ControlResult::Done | twilio::call_control::ControlResult::AlreadyOver => {
-                Ok(())
-            }
-            twilio::call_control::ControlResult::Failed { message, .. } => Err(message),
-        }
+        let (gateway, live) = (Arc::clone(self), Arc::clone(live));
+        async move { control::ask(&gateway, &live, control).await }
     }
 
     pub fn run_tool(
@@ -326,6 +299,9 @@ fn record_of(live: &LiveCall, end: EndCause, receipt: Option<Receipt>) -> CallRe
     });
     CallRecord {
         id: view.id,
+        direction: view.direction,
+        carrier_facts: live.knock().facts.iter().cloned().collect(),
+        carrier_start: live.carrier_start().map(str::to_owned),
         carrier: view.carrier,
         bot: view.bot,
         from: view.from,
@@ -370,5 +346,11 @@ fn shown_transfer(carrier: &str) -> Option<String> {
 
 fn facts_of(live: &LiveCall) -> CallFacts {
     let view = live.view();
-    CallFacts { caller_number: view.from, called_number: view.to, call_id: Some(view.id.to_string()) }
+    CallFacts {
+        caller_number: view.from,
+        called_number: view.to,
+        call_id: Some(view.id.to_string()),
+        carrier: live.knock().facts.clone(),
+        variables: live.knock().variables.clone(),
+    }
 }

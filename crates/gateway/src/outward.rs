@@ -113,6 +113,9 @@ impl Outward {
             Body::Empty => builder,
             Body::Form(fields) => builder.form(fields),
             Body::Json(json) => builder.header(CONTENT_TYPE, "application/json").body(json.clone()),
+            Body::SecretJson(json) => {
+                builder.header(CONTENT_TYPE, "application/json").body(json.reveal().to_owned())
+            }
         };
         builder.build().map_err(|error| unusable(&words(&error)))
     }
@@ -214,6 +217,20 @@ pub enum OutwardError {
 }
 
 impl OutwardError {
+    /// Whether the other side may have understood the request. Without a connection (refused, no such name, no TLS) it
+    /// cannot have.
+    pub fn was_sent(&self) -> bool {
+        match self {
+            OutwardError::TimedOut { .. } | OutwardError::Broken { .. } | OutwardError::TooLarge { .. } => {
+                true
+            }
+            OutwardError::Unreachable { .. }
+            | OutwardError::Unusable { .. }
+            | OutwardError::Private { .. }
+            | OutwardError::NoClient { .. } => false,
+        }
+    }
+
     /// In one word, for metrics.
     pub fn name(&self) -> &'static str {
         match self {

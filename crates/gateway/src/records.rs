@@ -9,6 +9,7 @@ mod file;
 mod shelf;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
+use crate::switchboard::Direction;
 
 use file::RecordFile;
 use shelf::Shelf;
@@ -37,6 +39,8 @@ const WAITING_MAX: usize = 2_048;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     pub id: CallId,
+    #[serde(default)]
+    pub direction: Direction,
     pub carrier: String,
     pub bot: String,
     pub from: Option<String>,
@@ -44,6 +48,12 @@ pub struct CallRecord {
     /// The carrier's own name for the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier_call: Option<String>,
+    /// What the carrier said about the call beside numbers and names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carrier_facts: BTreeMap<String, String>,
+    /// The carrier's own first message, where its meaning is not settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier_start: Option<String>,
     /// The agent's own name for its last session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_session: Option<String>,
@@ -105,6 +115,21 @@ impl Records {
 
     pub fn find(&self, id: CallId) -> Option<Arc<CallRecord>> {
         lock(&self.shelf).find(id)
+    }
+
+    /// The record of a call that is over, which may be on its way. Returns at once when it is there; one that does
+    /// not come is waited for in vain.
+    pub async fn find_soon(&self, id: CallId, within: Duration) -> Option<Arc<CallRecord>> {
+        let mut shelved = lock(&self.shelf).news();
+        let found = async {
+            loop {
+                if let Some(record) = self.find(id) {
+                    return Some(record);
+                }
+                shelved.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(within, found).await.ok().flatten()
     }
 
     /// Waits until everything recorded so far is on the disk. False when that did not come about in time or failed.

@@ -14,13 +14,15 @@ use wire::Secret;
 use crate::agent_check::{AgentReports, look_at_agents};
 use crate::bot_tools::BotTools;
 use crate::config::Config;
+use crate::control::exotel::NextSteps;
 use crate::events::Events;
-use crate::gateway::{ELEVENLABS, Gateway, TWILIO};
+use crate::gateway::{ELEVENLABS, EXOTEL, Gateway, MCUBE, PLIVO, TWILIO};
 use crate::http::{Front, router};
 use crate::media::MediaThreads;
 use crate::ops::health::Health;
 use crate::ops::logs::LogDrops;
 use crate::ops::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::outward::{Outward, OutwardError, TlsError, rustls_config};
 use crate::records::Records;
 use crate::switchboard::Switchboard;
@@ -86,6 +88,15 @@ pub async fn start(
     if config.carriers.twilio.can_control_calls() {
         health.expect(TWILIO);
     }
+    if config.carriers.mcube.api_token.is_some() {
+        health.expect(MCUBE);
+    }
+    if config.carriers.plivo.can_control_calls() {
+        health.expect(PLIVO);
+    }
+    if config.carriers.exotel.has_account() {
+        health.expect(EXOTEL);
+    }
     if config.bots.iter().any(|bot| bot.agent == crate::config::AgentKind::ElevenLabs) {
         health.expect(ELEVENLABS);
     }
@@ -99,7 +110,9 @@ pub async fn start(
     let media =
         MediaThreads::start(config.server.media_threads_on(cores), gather).map_err(StartError::Threads)?;
     let gateway = Arc::new(Gateway {
+        address,
         switchboard: Switchboard::new(&config),
+        outbound: Outbound::new(&config.outbound, config.numbers.country_code().as_deref()),
         config: Arc::new(config),
         events: Events::default(),
         metrics,
@@ -113,6 +126,7 @@ pub async fn start(
         agent_reports: AgentReports::default(),
         tasks: TaskTracker::new(),
         lab_token,
+        exotel_steps: NextSteps::default(),
     });
     let stop = CancellationToken::new();
     for thread in gateway.media.threads() {
@@ -143,6 +157,7 @@ impl Serving {
             _ => info!(live, "draining: no new calls; live ones ({live}) have {} s", within.as_secs()),
         }
         gateway.switchboard.drain(within);
+        gateway.drain_outbound();
         let everything = within + LAST_WORDS_WITHIN;
         if tokio::time::timeout(everything, calls_are_over(&gateway)).await.is_err() {
             warn!(left = gateway.switchboard.live_count(), "some calls did not end in time");
@@ -170,7 +185,8 @@ async fn watch_lag(metrics: Arc<Metrics>, stop: CancellationToken) {
 }
 
 /// Writes down the calls that are about to be cut off. For the moment when there is no time to end them.
-pub async fn record_the_cut_off(gateway: &Gateway) {
+pub async fn record_the_cut_off(gateway: &Arc<Gateway>) {
+    gateway.drain_outbound();
     for live in gateway.switchboard.live() {
         live.set_end(EndCause::Drained);
         gateway.finished(&live, None);

@@ -4,6 +4,7 @@
 //! [`Switchboard::seat`] for one that comes with its media socket). A seat holds one of the places for calls and, where
 //! the bot needs one, a slot of the agent; both come back when the seat is dropped, on whatever path.
 
+mod ended;
 mod live;
 mod seat;
 
@@ -16,8 +17,10 @@ use call::{CallId, Moment, Order, SlotId, Slots};
 
 use crate::config::{AgentKind, Bot, Config};
 
-pub use live::{CallView, LiveCall, Place};
-pub use seat::{Knock, Refusal, Reservation, Seat, SlotLease};
+use ended::Ended;
+
+pub use live::{Activity, CallView, LiveCall, Place};
+pub use seat::{Direction, Knock, Refusal, Reservation, Seat, SlotLease};
 
 /// From the webhook's answer to the media socket. Twilio needs a second; a caller who hangs up in between never comes.
 const RESERVATION_MAX: Duration = Duration::from_secs(30);
@@ -37,6 +40,7 @@ struct State {
     names: HashMap<(String, String), CallId>,
     /// Calls whose webhook was answered and whose media has not come yet, by their token.
     reserved: HashMap<String, (Seat, Instant)>,
+    ended: Ended,
     seats: usize,
     slots: Slots,
 }
@@ -53,6 +57,7 @@ impl Switchboard {
                 live: HashMap::new(),
                 names: HashMap::new(),
                 reserved: HashMap::new(),
+                ended: Ended::default(),
                 seats: 0,
                 slots: Slots::new(elevenlabs.slots as usize, lease),
             })),
@@ -86,21 +91,33 @@ impl Switchboard {
             AgentKind::Demo => None,
             AgentKind::ElevenLabs => {
                 let limit = state.slots.limit();
-                Some(state.slots.take(self.now()).ok_or(Refusal::NoAgentSlot { limit })?)
+                match state.slots.take(self.now()) {
+                    None if !replaces => return Err(Refusal::NoAgentSlot { limit }),
+                    slot => slot,
+                }
             }
         };
         state.seats += 1;
         drop(state);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let id = CallId::mint(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX), rand::random());
-        Ok(Seat::new(id, knock, bot, self.lease(slot), Arc::clone(&self.state)))
+        Ok(Seat::new(id, knock, bot, self.lease(slot), replaces, Arc::clone(&self.state)))
     }
 
     /// A place for a call whose media will come with the returned token.
     pub fn reserve(&self, knock: Knock, bot: Arc<Bot>) -> Result<Reservation, Refusal> {
+        self.reserve_for(knock, bot, RESERVATION_MAX)
+    }
+
+    /// A place for a call that may take this long until its media comes: one that we place has to ring first.
+    pub fn reserve_for(&self, knock: Knock, bot: Arc<Bot>, within: Duration) -> Result<Reservation, Refusal> {
         if let Some(reservation) = self.state().reserved_already(&knock) {
             // The carrier asks again for the same call: the first answer got lost.
             return Ok(reservation);
+        }
+        if knock.carrier_call.as_deref().is_some_and(|name| self.state().ended.contains(&knock.carrier, name))
+        {
+            return Err(Refusal::Over);
         }
         let seat = self.seat(knock, bot)?;
         let id = seat.id;
@@ -113,7 +130,7 @@ impl Switchboard {
             drop(seat);
             return Ok(reservation);
         }
-        state.reserved.insert(token.clone(), (seat, Instant::now() + RESERVATION_MAX));
+        state.reserved.insert(token.clone(), (seat, Instant::now() + within));
         Ok(Reservation { id, token })
     }
 
@@ -124,13 +141,61 @@ impl Switchboard {
         state.reserved.remove(token).map(|(seat, _)| seat)
     }
 
+    /// Whether this token stands for a place that still waits.
+    pub fn expects_token(&self, token: &str) -> bool {
+        let mut state = self.state();
+        state.forget_old_reservations();
+        state.reserved.contains_key(token)
+    }
+
+    /// The seat of the call that this carrier has announced under this name.
+    pub fn claim_named(&self, carrier: &str, carrier_call: &str) -> Option<Seat> {
+        let mut state = self.state();
+        state.forget_old_reservations();
+        let token = state.token_of(carrier, carrier_call)?;
+        state.reserved.remove(&token).map(|(seat, _)| seat)
+    }
+
+    /// The place that waits for this call, if it still does.
+    pub fn expected(&self, id: CallId) -> Option<Reservation> {
+        let mut state = self.state();
+        state.forget_old_reservations();
+        let found = state.reserved.iter().find(|(_, (seat, _))| seat.id == id);
+        found.map(|(token, _)| Reservation { id, token: token.clone() })
+    }
+
+    /// The carrier has given the call that is expected under this token a name of its own.
+    pub fn name_reservation(&self, token: &str, carrier_call: &str) -> bool {
+        let mut state = self.state();
+        let Some((seat, _)) = state.reserved.get_mut(token) else { return false };
+        seat.knock.carrier_call = Some(carrier_call.to_owned());
+        true
+    }
+
+    /// The place of the call that is expected under this token is free again; who was expected.
+    pub fn give_up(&self, token: &str) -> Option<Knock> {
+        self.claim(token).map(|seat| seat.knock.clone())
+    }
+
+    /// The call that is expected under this token is still worth waiting for: the agent's slot stays its own.
+    pub fn renew_reservation(&self, token: &str) {
+        let now = self.now();
+        let mut state = self.state();
+        let slot = state.reserved.get(token).and_then(|(seat, _)| seat.slot.as_ref()).map(SlotLease::id);
+        if let Some(slot) = slot {
+            state.slots.renew(slot, now);
+        }
+    }
+
+    /// The carrier says that this call is over: what it asks about it from now on comes late.
+    pub fn carrier_says_over(&self, carrier: &str, carrier_call: &str) {
+        self.state().ended.add(carrier, carrier_call);
+    }
+
     /// The caller hung up before media came.
     pub fn cancel_reservation(&self, carrier: &str, carrier_call: &str) -> bool {
         let mut state = self.state();
-        let token = state.reserved.iter().find_map(|(token, (seat, _))| {
-            (seat.knock.carrier == carrier && seat.knock.carrier_call.as_deref() == Some(carrier_call))
-                .then(|| token.clone())
-        });
+        let token = state.token_of(carrier, carrier_call);
         let seat = token.and_then(|token| state.reserved.remove(&token));
         // A seat locks the state when it is dropped.
         drop(state);
@@ -225,6 +290,13 @@ impl State {
             let same =
                 seat.knock.carrier == knock.carrier && seat.knock.carrier_call.as_deref() == Some(name);
             (same && *until > now).then(|| Reservation { id: seat.id, token: token.clone() })
+        })
+    }
+
+    fn token_of(&self, carrier: &str, carrier_call: &str) -> Option<String> {
+        self.reserved.iter().find_map(|(token, (seat, _))| {
+            (seat.knock.carrier == carrier && seat.knock.carrier_call.as_deref() == Some(carrier_call))
+                .then(|| token.clone())
         })
     }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -61,7 +62,7 @@ impl Transport for MaybeTlsStream<TcpStream> {
 #[derive(Debug)]
 pub(crate) enum Heard {
     Text(Utf8Bytes),
-    Binary(usize),
+    Binary(Bytes),
     /// The peer sent a close frame.
     Closed {
         code: u16,
@@ -239,7 +240,7 @@ impl<S: Transport> Wire<S> {
 
     /// Sends what is still in the outbox and a close frame, then waits at most `patience` for the peer's.
     /// Says whether the peer answered.
-    pub(crate) async fn close(mut self, code: u16, reason: &str, patience: Duration) -> bool {
+    pub(crate) async fn close(&mut self, code: u16, reason: &str, patience: Duration) -> bool {
         if let Some(held) = self.held_back.take() {
             self.outbox.push_back(held);
         }
@@ -302,7 +303,7 @@ pub(crate) fn garbage(kind: Garbage, sample_bytes: usize, audio: impl Fn(&str) -
 fn read(message: Option<Result<Message, Error>>) -> Option<Heard> {
     match message {
         Some(Ok(Message::Text(text))) => Some(Heard::Text(text)),
-        Some(Ok(Message::Binary(bytes))) => Some(Heard::Binary(bytes.len())),
+        Some(Ok(Message::Binary(bytes))) => Some(Heard::Binary(bytes)),
         Some(Ok(Message::Close(frame))) => Some(match frame {
             Some(frame) => Heard::Closed { code: frame.code.into(), reason: frame.reason.to_string() },
             // RFC 6455 §7.1.5: 1005 stands for a close frame without a code.

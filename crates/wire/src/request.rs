@@ -29,6 +29,8 @@ pub enum Body {
     /// `application/x-www-form-urlencoded`; names may repeat.
     Form(Vec<(String, String)>),
     Json(String),
+    /// JSON with a secret in it: some interfaces want their token in the body. Prints as `***`.
+    SecretJson(Secret),
 }
 
 /// What came back: a status and at most a bounded body.

@@ -39,6 +39,7 @@ impl Core {
                 self.agent_ready_ms.get_or_insert(waited_ms);
                 self.agent = AgentLink::Here { since: now, alive: now };
                 self.barge_in.new_session(self.plan.agent.interrupts);
+                self.newest_answer = None;
                 self.note(
                     now,
                     Fact::AgentReady {
@@ -54,6 +55,7 @@ impl Core {
                 if self.barge_in.is_void(answer) {
                     return None;
                 }
+                self.newest_answer = self.newest_answer.max(Some(answer));
                 self.barge_in.unmute();
                 self.transcript.agent_says(answer, text, now);
                 None
@@ -103,7 +105,7 @@ impl Core {
             }
             AgentEvent::CannotSay => {
                 self.note(now, Fact::CannotSay);
-                None
+                Some(Happening::CannotSay)
             }
             AgentEvent::Alive => None,
             AgentEvent::Left(departure) => Some(Happening::AgentLeft(departure)),
@@ -132,6 +134,7 @@ impl Core {
             }
             return;
         }
+        self.newest_answer = self.newest_answer.max(Some(answer));
         self.last_agent_sound = now;
         self.last_voice = now;
         self.silent_since = None;
@@ -140,7 +143,7 @@ impl Core {
         if is_first {
             self.answer_started(answer, now);
         }
-        let excess = self.playout.push(voice, frame.samples);
+        let excess = self.playout.push(voice, frame.samples, now);
         if !excess.is_zero() {
             self.note(now, Fact::PlayoutOverflowed { ms: ms(excess) });
         }
@@ -172,6 +175,18 @@ impl Core {
             Some(OwnTool::VoicemailDetection) if done => Some(Happening::EndWanted(EndCause::Voicemail)),
             Some(_) | None => None,
         }
+    }
+
+    /// How much the agent has said so far.
+    pub(crate) fn agent_said(&self) -> Duration {
+        Duration::from_millis(self.tally.agent_ms)
+    }
+
+    /// What the agent has said so far is void, heard or not; the next thing it says is played.
+    pub(crate) fn hush(&mut self, now: Moment) {
+        self.speak_instead(&[], now);
+        self.barge_in.void(self.newest_answer);
+        self.barge_in.unmute();
     }
 
     pub(super) fn meter(&mut self, frame: &Frame) {

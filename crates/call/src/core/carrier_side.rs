@@ -265,7 +265,7 @@ impl Core {
         for turn in self.transcript.cut(&cut.heard) {
             self.told(turn, now);
         }
-        self.playout.push(Voice::Ours, prompt.to_vec());
+        self.playout.push(Voice::Ours, prompt.to_vec(), now);
     }
 
     pub(super) fn told(&mut self, turn: Turn, now: Moment) {

@@ -29,9 +29,7 @@ impl Core {
         }
         self.make_bed(now);
         while let Some(frame) = self.playout.release(now) {
-            self.tally.frames_out += 1;
-            self.meter(&frame);
-            self.tell_carrier(CarrierCommand::Play(frame));
+            self.play(frame);
         }
         let at_once = matches!(phase, PhaseName::Leaving | PhaseName::Transferring);
         if let Some(mark) = self.playout.mark_due(now, at_once) {
@@ -50,6 +48,22 @@ impl Core {
         self.feed_silence(now);
     }
 
+    /// The end of an utterance goes out. Only when a deadline has passed with nothing to take in before it: a program that
+    /// was held up may have more of the utterance waiting at its door.
+    pub(crate) fn round_off(&mut self, now: Moment, phase: PhaseName) {
+        if phase != PhaseName::Over
+            && let Some(frame) = self.playout.release_tail(now)
+        {
+            self.play(frame);
+        }
+    }
+
+    fn play(&mut self, frame: Frame) {
+        self.tally.frames_out += 1;
+        self.meter(&frame);
+        self.tell_carrier(CarrierCommand::Play(frame));
+    }
+
     fn make_bed(&mut self, now: Moment) {
         if self.bed.is_none() || self.playout.queued() > Duration::ZERO {
             return;
@@ -62,7 +76,7 @@ impl Core {
         if let Some(bed) = &mut self.bed {
             let mut samples = Vec::with_capacity(count);
             bed.next(count, &mut samples);
-            self.playout.push(Voice::Ours, samples);
+            self.playout.push(Voice::Ours, samples, now);
         }
     }
 

@@ -86,7 +86,7 @@ impl Core {
         let named = text_of(call, &["transfer_number", "number", "destination", "to", "phone_number"]);
         let allowed = &self.plan.settings.transfer_to;
         let refusal = match &named {
-            _ if !self.plan.carrier.transfers => Some("this phone line cannot transfer calls"),
+            _ if !self.plan.carrier.transfer.exists() => Some("this phone line cannot transfer calls"),
             None => Some("name the number to transfer to, as \"number\""),
             Some(to) if to.len() > DESTINATION_BYTES_MAX => Some("that number is too long"),
             Some(to) if !allowed.is_empty() && !allowed.contains(to) => {
@@ -109,7 +109,7 @@ impl Core {
     fn play_digits(&mut self, call: &ToolCall, now: Moment) {
         let wanted = text_of(call, &["dtmf_tones", "digits", "tones"]).unwrap_or_default();
         let digits: Vec<Digit> = wanted.chars().filter_map(Digit::parse).take(32).collect();
-        if !self.plan.carrier.sends_digits {
+        if !self.plan.carrier.digits_out.exists() {
             self.answer(call, "this phone line cannot play keys", true, now);
         } else if digits.is_empty() {
             self.answer(call, "name the keys to play, as \"dtmf_tones\"", true, now);

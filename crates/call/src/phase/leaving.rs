@@ -1,22 +1,39 @@
 //! The end of a call: the goodbye is heard in full, the line is let go, and nothing is left behind.
 
+use std::time::Duration;
+
 use super::transferring::{goodbye_deadline, settled};
 use super::{Phase, carrier_cause};
 use crate::core::{AgentLink, Core, Happening, ms};
 use crate::{
-    CarrierCommand, ControlOutcome, EndCause, Fact, GoodbyeProof, LimitSettings, Moment, PhaseName, Watchdog,
+    AgentCommand, CarrierCommand, ControlOutcome, EndCause, Fact, GoodbyeProof, LimitSettings, Moment,
+    PhaseName, Watchdog, Way,
 };
+
+/// From telling the agent what to say until it begins to: it thinks first, and its voice has to be made.
+const SAY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The longest message for a machine, some thousand characters. Most machines give up earlier.
+const MESSAGE_MAX: Duration = Duration::from_secs(75);
 
 #[derive(Debug)]
 pub(crate) struct Leaving {
     cause: EndCause,
+    /// The cause stands, even if the other side leaves first.
+    settled: bool,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
+    /// The agent has been told what to say, and had said so much before.
+    Saying {
+        since: Moment,
+        said: Duration,
+    },
     Goodbye {
         since: Moment,
+        within: Duration,
     },
     /// The carrier has been told to hang up.
     HangingUp {
@@ -26,13 +43,28 @@ enum Stage {
 
 impl Leaving {
     /// Once the caller has heard what is being said.
-    pub(crate) fn after_goodbye(now: Moment, cause: EndCause) -> Phase {
-        Phase::Leaving(Leaving { cause, stage: Stage::Goodbye { since: now } })
+    pub(crate) fn after_goodbye(core: &Core, now: Moment, cause: EndCause) -> Phase {
+        let within = LimitSettings::ms(core.plan.settings.limits.goodbye_ms);
+        let settled = !matches!(cause, EndCause::AgentHungUp { .. } | EndCause::Voicemail);
+        Phase::Leaving(Leaving { cause, settled, stage: Stage::Goodbye { since: now, within } })
+    }
+
+    /// Once the agent has said this, and it has been heard. An agent that cannot say it says nothing.
+    pub(crate) fn after_saying(core: &mut Core, now: Moment, text: String, cause: EndCause) -> Phase {
+        if !core.plan.agent.says || !matches!(core.agent, AgentLink::Here { .. }) {
+            core.note(now, Fact::CannotSay);
+            return Leaving::at_once(core, now, cause);
+        }
+        core.hush(now);
+        core.note(now, Fact::SaidOnRequest { text: text.clone() });
+        core.tell_agent(AgentCommand::Say { text });
+        let stage = Stage::Saying { since: now, said: core.agent_said() };
+        Phase::Leaving(Leaving { cause, settled: true, stage })
     }
 
     /// Without waiting for anything to be heard.
     pub(crate) fn at_once(core: &mut Core, now: Moment, cause: EndCause) -> Phase {
-        let mut leaving = Leaving { cause, stage: Stage::HangingUp { since: now } };
+        let mut leaving = Leaving { cause, settled: true, stage: Stage::HangingUp { since: now } };
         leaving.hang_up(core, now);
         Phase::Leaving(leaving)
     }
@@ -45,8 +77,12 @@ impl Leaving {
         match happening {
             Happening::CarrierLeft(departure) => match self.stage {
                 // Before the goodbye was out it was the caller who ended the call.
-                Stage::Goodbye { .. } if !core.goodbye_is_moot() => Phase::Over(self.overtaken(departure)),
-                Stage::Goodbye { .. } | Stage::HangingUp { .. } => Phase::Over(self.cause),
+                Stage::Goodbye { .. } if !self.settled && !core.goodbye_is_moot() => {
+                    Phase::Over(carrier_cause(core, departure))
+                }
+                Stage::Saying { .. } | Stage::Goodbye { .. } | Stage::HangingUp { .. } => {
+                    Phase::Over(self.cause)
+                }
             },
             Happening::CarrierSaysOver | Happening::Control(ControlOutcome::HungUp) => {
                 Phase::Over(self.cause)
@@ -62,8 +98,14 @@ impl Leaving {
                 }
                 Phase::Leaving(self)
             }
+            Happening::CannotSay => match self.stage {
+                Stage::Saying { .. } => Leaving::at_once(core, now, self.cause),
+                Stage::Goodbye { .. } | Stage::HangingUp { .. } => Phase::Leaving(self),
+            },
+            // What was decided before, or the machine, ends the call; it is ending.
+            Happening::MachineAnswered => Phase::Leaving(self),
             Happening::HangUpOrdered { .. } => match self.stage {
-                Stage::Goodbye { .. } => Leaving::at_once(core, now, self.cause),
+                Stage::Saying { .. } | Stage::Goodbye { .. } => Leaving::at_once(core, now, self.cause),
                 Stage::HangingUp { .. } => Phase::Leaving(self),
             },
             Happening::MediaStarted
@@ -78,31 +120,21 @@ impl Leaving {
         }
     }
 
-    /// The caller did not wait for the goodbye. What was decided before stays the cause, unless it was only the
-    /// agent's wish to end.
-    fn overtaken(self, departure: crate::CarrierDeparture) -> EndCause {
-        match self.cause {
-            EndCause::AgentHungUp { .. } | EndCause::Voicemail => carrier_cause(departure),
-            cause @ (EndCause::CallerHungUp
-            | EndCause::CarrierLost { .. }
-            | EndCause::Transferred { .. }
-            | EndCause::OperatorHungUp { .. }
-            | EndCause::AgentUnavailable { .. }
-            | EndCause::NeverStarted
-            | EndCause::NoMedia
-            | EndCause::MaxDuration
-            | EndCause::Stale
-            | EndCause::Drained
-            | EndCause::Replaced
-            | EndCause::Broken { .. }) => cause,
-        }
-    }
-
     pub(super) fn tick(mut self, core: &mut Core, now: Moment) -> Phase {
-        let limits = &core.plan.settings.limits;
         match self.stage {
-            Stage::Goodbye { since } => {
-                let deadline = since + LimitSettings::ms(limits.goodbye_ms);
+            Stage::Saying { since, said } => {
+                if core.agent_said() > said {
+                    self.stage = Stage::Goodbye { since, within: MESSAGE_MAX };
+                } else if core.agent == AgentLink::Away {
+                    self.hang_up(core, now);
+                } else if now >= since + SAY_WITHIN {
+                    core.note(now, Fact::CannotSay);
+                    self.hang_up(core, now);
+                }
+                Phase::Leaving(self)
+            }
+            Stage::Goodbye { since, within } => {
+                let deadline = since + within;
                 let proof = if settled(core, since, now) { core.goodbye_heard(now) } else { None };
                 let proof = proof.or((now >= deadline).then_some(GoodbyeProof::Deadline));
                 if let Some(proof) = proof {
@@ -112,8 +144,11 @@ impl Leaving {
                 Phase::Leaving(self)
             }
             Stage::HangingUp { since } => {
-                if now >= since + LimitSettings::ms(limits.hang_up_ms) {
-                    core.note(now, Fact::Watchdog { which: Watchdog::NotHungUp });
+                if now >= since + patience(core) {
+                    // Where a message asks for it, letting go of the socket is the agreed next step.
+                    if core.plan.carrier.hang_up != Way::Message {
+                        core.note(now, Fact::Watchdog { which: Watchdog::NotHungUp });
+                    }
                     return Phase::Over(self.cause);
                 }
                 Phase::Leaving(self)
@@ -129,8 +164,18 @@ impl Leaving {
 
     pub(super) fn deadline(&self, core: &Core) -> Moment {
         match self.stage {
-            Stage::Goodbye { since } => goodbye_deadline(core, since),
-            Stage::HangingUp { since } => since + LimitSettings::ms(core.plan.settings.limits.hang_up_ms),
+            Stage::Saying { since, .. } => since + SAY_WITHIN,
+            Stage::Goodbye { since, within } => goodbye_deadline(core, since, within),
+            Stage::HangingUp { since } => since + patience(core),
         }
+    }
+}
+
+/// How long the carrier may take to let go.
+fn patience(core: &Core) -> Duration {
+    let limit = LimitSettings::ms(core.plan.settings.limits.hang_up_ms);
+    match core.plan.carrier.hang_up {
+        Way::Message => limit.min(core.plan.carrier.lets_go_within),
+        Way::No | Way::Sound | Way::Request | Way::NextStep => limit,
     }
 }

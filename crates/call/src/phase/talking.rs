@@ -1,6 +1,6 @@
 //! The agent is there, on its way for the first time, or being called back.
 
-use super::{Leaving, Phase, Transferring, anywhere, without_agent};
+use super::{Leaving, Phase, Transferring, anywhere, voicemail, without_agent};
 use crate::core::{Core, Happening};
 use crate::{AgentDeparture, AgentLeft, Moment, Retry, Watchdog};
 
@@ -14,10 +14,13 @@ pub(super) fn step(phase: Phase, core: &mut Core, now: Moment, happening: Happen
             core.deliver_held(now);
             core.deliver_orphans();
             core.backoff.answered();
-            Phase::Talking
+            if core.machine { voicemail::step(Phase::Talking, core, now) } else { Phase::Talking }
         }
+        Happening::MachineAnswered => voicemail::step(phase, core, now),
+        // It is in the ledger, and whoever asked for it reads it there.
+        Happening::CannotSay => phase,
         Happening::AgentLeft(departure) => without_agent(core, now, departure),
-        Happening::EndWanted(cause) => Leaving::after_goodbye(now, cause),
+        Happening::EndWanted(cause) => Leaving::after_goodbye(core, now, cause),
         Happening::TransferWanted { to } => Phase::Transferring(Transferring::after_goodbye(now, to)),
         Happening::Watchdog(watchdog) => match watchdog {
             Watchdog::AgentNotReady | Watchdog::AgentStalled => {
@@ -31,7 +34,8 @@ pub(super) fn step(phase: Phase, core: &mut Core, now: Moment, happening: Happen
             | Watchdog::MaxDuration
             | Watchdog::Stale
             | Watchdog::Drain
-            | Watchdog::NotHungUp => phase,
+            | Watchdog::NotHungUp
+            | Watchdog::TransferNotConfirmed => phase,
         },
         Happening::MediaStarted
         | Happening::CarrierLeft(_)

@@ -6,7 +6,7 @@ use super::{Phase, anywhere, apologise, without_agent};
 use crate::core::{AgentLink, Core, Happening, ms};
 use crate::{
     AgentCommand, AgentDeparture, AgentLeft, CarrierCommand, CarrierDeparture, ControlOutcome, EndCause,
-    Fact, GoodbyeProof, LimitSettings, Moment, PhaseName, Retry, Watchdog,
+    Fact, GoodbyeProof, LimitSettings, Moment, PhaseName, Retry, Watchdog, Way,
 };
 
 /// The carrier's answer to a transfer: its own request timeout lies well below.
@@ -66,6 +66,8 @@ impl Transferring {
                     core.dismiss_agent();
                     Phase::Transferring(self)
                 }
+                // A machine that is being handed over is somebody else's by now.
+                Err(Happening::MachineAnswered | Happening::CannotSay) => Phase::Transferring(self),
                 Err(_) => {
                     core.unexpected("while transferring", PhaseName::Transferring, now);
                     Phase::Transferring(self)
@@ -87,18 +89,26 @@ impl Transferring {
                 Phase::Transferring(self)
             }
             Stage::Asked { since } => {
-                if now >= since + ANSWER_MAX {
+                if now < since + patience(core) {
+                    return Phase::Transferring(self);
+                }
+                if core.plan.carrier.transfer != Way::Message {
                     return self.failed(core, now, "the carrier did not answer".into());
                 }
-                Phase::Transferring(self)
+                // It was told in the only way there is, and says no more. Going on would speak into a call that is
+                // somebody else's by now.
+                core.note(now, Fact::Watchdog { which: Watchdog::TransferNotConfirmed });
+                Phase::Over(EndCause::Transferred { to: self.to })
             }
         }
     }
 
     pub(super) fn deadline(&self, core: &Core) -> Moment {
         match self.stage {
-            Stage::Goodbye { since } => goodbye_deadline(core, since),
-            Stage::Asked { since } => since + ANSWER_MAX,
+            Stage::Goodbye { since } => {
+                goodbye_deadline(core, since, LimitSettings::ms(core.plan.settings.limits.goodbye_ms))
+            }
+            Stage::Asked { since } => since + patience(core),
         }
     }
 
@@ -145,12 +155,20 @@ pub(super) fn settled(core: &Core, since: Moment, now: Moment) -> bool {
 }
 
 /// When a goodbye must be looked at again.
-pub(super) fn goodbye_deadline(core: &Core, since: Moment) -> Moment {
-    let last = since + LimitSettings::ms(core.plan.settings.limits.goodbye_ms);
+pub(super) fn goodbye_deadline(core: &Core, since: Moment, within: Duration) -> Moment {
+    let last = since + within;
     let settle = match core.agent {
         AgentLink::Away | AgentLink::Dialling { .. } => since,
         AgentLink::Here { .. } => since.max(core.last_agent_sound) + SETTLE,
     };
     let heard = if core.playout.is_acknowledged() { settle } else { core.playout.elapsed_at() };
     settle.max(heard).min(last)
+}
+
+/// How long the carrier may take to answer, or to let go where its leaving is the answer.
+fn patience(core: &Core) -> Duration {
+    match core.plan.carrier.transfer {
+        Way::Message => core.plan.carrier.lets_go_within,
+        Way::No | Way::Sound | Way::Request | Way::NextStep => ANSWER_MAX,
+    }
 }

@@ -7,12 +7,12 @@ use call::{
     AgentDeparture, AgentEvent, AgentFault, AgentLeft, AgentReady, AnswerId, Call, CarrierCommand,
     CarrierDeparture, CarrierEvent, Command, ControlOutcome, DetectorUse, Digit, Fact, Fallback, Generation,
     Input, Mark, MarkFate, MediaStart, Moment, Oddity, Order, QueueStatus, Retry, ToolCall, ToolOutcome,
-    ToolStage, ToolTrace,
+    ToolStage, ToolTrace, Voicemail,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::scene::plan;
+use crate::scene::{BY_MESSAGE, CARRIER, WHOLE_PIECES, plan};
 
 fn carrier_event() -> impl Strategy<Value = CarrierEvent> {
     prop_oneof![
@@ -63,6 +63,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => prop_oneof![
             Just(Order::Transfer { to: "+1".into(), by: "x".into() }),
             Just(Order::Say { text: "hi".into() }),
+            Just(Order::MachineAnswered),
             (0u64..60_000).prop_map(|ms| Order::Drain { within: Duration::from_millis(ms) }),
         ].prop_map(Input::Order),
         1 => (0u8..4, any::<bool>()).prop_map(|(id, is_error)| Input::Tool(ToolOutcome { id: id.to_string(), result: "r".into(), is_error })),
@@ -147,12 +148,16 @@ proptest! {
         steps in prop::collection::vec((0u64..400, input()), 0..400),
         last in ending(),
         fallback in prop_oneof![Just(Fallback::Apologise), Just(Fallback::Transfer { to: "+2".into() }), Just(Fallback::Bot { name: "b".into() })],
+        voicemail in prop_oneof![Just(Voicemail::Continue), Just(Voicemail::HangUp), Just(Voicemail::Say { text: "hi".into() })],
         detector in prop_oneof![Just(DetectorUse::Auto), Just(DetectorUse::Always), Just(DetectorUse::Never)],
+        carrier in prop_oneof![3 => Just(CARRIER), 1 => Just(WHOLE_PIECES), 1 => Just(BY_MESSAGE)],
         seed in any::<u64>(),
     ) {
         let mut plan = plan();
+        plan.carrier = carrier;
         plan.seed = seed;
         plan.settings.fallback = fallback;
+        plan.settings.voicemail = voicemail;
         plan.settings.barge_in.detector = detector;
         plan.settings.limits.history_messages = 5;
         plan.settings.limits.playout_ms = 3_000;

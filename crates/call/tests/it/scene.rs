@@ -6,21 +6,51 @@ use std::time::Duration;
 use audio::{Frame, Rate};
 use call::{
     AgentCapabilities, AgentCommand, AgentDeparture, AgentEvent, AgentLeft, AgentReady, AnswerId, Call,
-    CallId, CallPlan, CallSettings, CarrierCapabilities, CarrierCommand, CarrierEvent, Command, DialAgent,
-    EndCause, Entry, Fact, Input, Mark, MarkFate, MarkOnFlush, MediaStart, Moment, Prompts, Retry, Turn,
+    CallId, CallPlan, CallSettings, CarrierCapabilities, CarrierCommand, CarrierEvent, Closing, Command,
+    DialAgent, Encoding, EndCause, Entry, Fact, Input, Mark, MarkFate, MarkOnFlush, MediaStart, Moment,
+    Prompts, Proof, Retry, ShortPiece, Sound, Turn, Way,
 };
 
 pub(crate) const CARRIER: CarrierCapabilities = CarrierCapabilities {
     name: "stage",
+    title: "Stage",
     rate: Rate::Hz8000,
+    sounds: &[Sound { encoding: Encoding::Mulaw, rate: Rate::Hz8000 }],
     piece: Duration::from_millis(20),
+    short_piece: ShortPiece::Allowed,
     lead_low: Duration::from_millis(200),
     lead_high: Duration::from_millis(300),
     mark_on_flush: MarkOnFlush::Echoed,
-    reports_digits: true,
-    sends_digits: true,
-    transfers: true,
-    close_ends_call: false,
+    digits_in: Way::Message,
+    digits_out: Way::Sound,
+    hang_up: Way::Request,
+    lets_go_within: Duration::from_secs(5),
+    transfer: Way::Request,
+    closing: Closing::GoesOn,
+    ends_by_closing: false,
+    proof: Proof::Signature,
+    places_calls: true,
+    detects_machines: true,
+};
+
+/// Takes nothing but whole pieces of 200 ms.
+pub(crate) const WHOLE_PIECES: CarrierCapabilities = CarrierCapabilities {
+    piece: Duration::from_millis(200),
+    short_piece: ShortPiece::Filled,
+    lead_low: Duration::from_millis(200),
+    lead_high: Duration::from_millis(400),
+    mark_on_flush: MarkOnFlush::Unknown,
+    ..CARRIER
+};
+
+/// Is asked on its media socket to hang up or to hand over, and answers by leaving; a caller who hangs up just closes.
+pub(crate) const BY_MESSAGE: CarrierCapabilities = CarrierCapabilities {
+    mark_on_flush: MarkOnFlush::Silent,
+    hang_up: Way::Message,
+    transfer: Way::Message,
+    lets_go_within: Duration::from_secs(2),
+    ends_by_closing: true,
+    ..CARRIER
 };
 
 pub(crate) const AGENT: AgentCapabilities =

@@ -1,6 +1,6 @@
 //! Every tool call is answered.
 
-use call::{AgentCommand, AgentEvent, CarrierCommand, Command, Input, Retry, ToolCall, ToolOutcome};
+use call::{AgentCommand, AgentEvent, CarrierCommand, Command, Input, Retry, ToolCall, ToolOutcome, Way};
 use serde_json::json;
 
 use crate::scene::{CARRIER, Scene, plan};
@@ -42,7 +42,7 @@ fn tools_of_the_bot_run_beside_each_other_and_answer_as_they_finish() {
 #[test]
 fn unknown_and_impossible_tools_are_answered_with_an_error() {
     let mut plan = plan();
-    plan.carrier = call::CarrierCapabilities { transfers: false, sends_digits: false, ..CARRIER };
+    plan.carrier = call::CarrierCapabilities { transfer: Way::No, digits_out: Way::No, ..CARRIER };
     let mut scene = Scene::talking_with(plan);
 
     scene.tell(called("1", "make_coffee", json!({})));

@@ -1,8 +1,5 @@
 //! The phone side of a call over a Twilio media socket.
 
-mod marks;
-mod numbering;
-
 use std::fmt;
 use std::io::Write;
 use std::sync::LazyLock;
@@ -14,10 +11,10 @@ use base64::engine::general_purpose::PAD_INDIFFERENT;
 use call::{CarrierCommand, CarrierDeparture, CarrierEvent, Digit, Mark, MediaStart, Oddity};
 use wire::{Incoming, Outbox};
 
-use self::marks::Marks;
-use self::numbering::{Numbered, Numbering};
 use super::messages::{FromTwilio, Numeral, StartMessage};
 use super::quick_media::{self, MediaView};
+use crate::marks::Marks;
+use crate::numbering::{Numbered, Numbering};
 use crate::{Control, Obeyed, digits};
 
 /// A 20 ms message has some 400 bytes, a `start` with every parameter full some kilobytes. Ten times the second of
@@ -230,6 +227,7 @@ impl Leg {
             from,
             to,
             facts,
+            raw: None,
         }));
         self.phase = Phase::Streaming(Stream::new(sid, message.sequence_number));
         Ok(())

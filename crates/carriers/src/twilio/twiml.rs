@@ -5,14 +5,14 @@
 
 mod dial;
 mod stream;
-mod xml;
 
 use std::fmt;
 
 pub use self::dial::{Dial, Noun, RecordDial};
 pub use self::stream::{ConnectStream, StartStream, Track, WhenGone};
 pub(super) use self::stream::{parameter, stream_url};
-use self::xml::Xml;
+
+type Xml = crate::xml::Xml<TwimlError>;
 
 /// What a document is served as.
 pub const CONTENT_TYPE: &str = "text/xml";

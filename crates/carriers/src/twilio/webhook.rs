@@ -9,6 +9,6 @@ mod reports;
 
 pub use params::{FormError, Params};
 pub use reports::{
-    CallStatus, CallStatusReport, DialReport, DialStatus, Direction, InboundCall, Recording, ReportError,
-    ReportOrder, StreamEvent, StreamStatusReport,
+    AnsweredBy, AnsweredByReport, CallStatus, CallStatusReport, DialReport, DialStatus, Direction,
+    InboundCall, Recording, ReportError, ReportOrder, StreamEvent, StreamStatusReport,
 };

@@ -1,12 +1,13 @@
 //! Whatever comes over a socket or in a form: no panic, no event after the last one, nothing beyond the bounds.
 
 use call::{CarrierCommand, CarrierEvent, Digit, Generation, Mark};
+use carriers::plivo::webhook::{CallReport, StreamReport};
 use carriers::twilio::webhook::{CallStatusReport, DialReport, InboundCall, Params, StreamStatusReport};
-use carriers::{browser, twilio};
+use carriers::{Upgrade, browser, exotel, mcube, plivo, twilio};
 use proptest::prelude::*;
 use wire::{Incoming, Outbox};
 
-use crate::fixtures::{FROM_PAGE, FROM_TWILIO};
+use crate::fixtures::{FROM_EXOTEL, FROM_MCUBE, FROM_PAGE, FROM_PLIVO, FROM_TWILIO};
 
 /// Something that a peer may send, however wrong.
 #[derive(Clone, Debug)]
@@ -24,10 +25,42 @@ proptest! {
     }
 
     #[test]
+    fn plivo_may_send_anything(sent in anything(&FROM_PLIVO)) {
+        let mut leg = plivo::Leg::new(Upgrade::default());
+        withstand(sent, |incoming, events| leg.read(incoming, events))?;
+        write_everything(|command, outbox| { let _ = leg.write(command, outbox); });
+    }
+
+    #[test]
+    fn exotel_may_send_anything(sent in anything(&FROM_EXOTEL)) {
+        let mut leg = exotel::Leg::new(Upgrade::default(), exotel::Settings::default());
+        withstand(sent, |incoming, events| leg.read(incoming, events))?;
+        write_everything(|command, outbox| { let _ = leg.write(command, outbox); });
+    }
+
+    #[test]
     fn the_page_may_send_anything(sent in anything(&FROM_PAGE)) {
         let mut leg = browser::Leg::new();
         withstand(sent, |incoming, events| leg.read(incoming, events))?;
         write_everything(|command, outbox| { let _ = leg.write(command, outbox); });
+    }
+
+    #[test]
+    fn mcube_may_send_anything(sent in anything(&FROM_MCUBE)) {
+        let mut leg = mcube::Leg::new(Upgrade::default(), mcube::Settings::default());
+        withstand(sent, |incoming, events| leg.read(incoming, events))?;
+        write_everything(|command, outbox| { let _ = leg.write(command, outbox); });
+    }
+
+    #[test]
+    fn mcubes_webhooks_may_hold_anything(
+        pairs in prop::collection::vec((prop::sample::select(MCUBE_NAMES), ".{0,80}"), 0..12),
+        body in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let _ = mcube::webhook::Webhook::from_json(&body);
+        if let Ok(webhook) = mcube::webhook::Webhook::from_pairs(pairs) {
+            let _ = (webhook.stage(), webhook.words());
+        }
     }
 
     #[test]
@@ -61,6 +94,26 @@ const PARAMETER_NAMES: &[&str] = &[
     "StreamEvent",
     "DialCallStatus",
     "DialCallDuration",
+    "CallUUID",
+    "RequestUUID",
+    "Event",
+    "Machine",
+    "StreamID",
+    "HangupCauseCode",
+    "SIP-H-x",
+];
+
+const MCUBE_NAMES: &[&str] = &[
+    "callId",
+    "call_direction",
+    "fromnumber",
+    "toNumber",
+    "dialStatus",
+    "startTime",
+    "endtime",
+    "answered_time",
+    "refid",
+    "clicktocalldid",
 ];
 
 fn read_everything(params: &Params) {
@@ -68,6 +121,8 @@ fn read_everything(params: &Params) {
     let _ = CallStatusReport::read(params);
     let _ = StreamStatusReport::read(params);
     let _ = DialReport::read(params);
+    let _ = CallReport::read(params);
+    let _ = StreamReport::read(params);
 }
 
 fn withstand(

@@ -3,6 +3,12 @@
 
 mod browser;
 mod contract;
+mod document;
+mod exotel;
 mod fixtures;
 mod hostile;
+mod mcube;
+mod peers;
+mod pipecat;
+mod plivo;
 mod twilio;

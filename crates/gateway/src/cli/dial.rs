@@ -1,20 +1,21 @@
 //! `trunkline dial`: a caller at the terminal, for a trial or for fifty calls at once.
 //!
-//! Read along a call: `place` finds (or starts) the gateway, `caller` is the person, `browser` and `twilio` are the two
-//! telephones, `live` tells the conversation as it happens, `ear` measures what was heard, `summary` closes. `many` does
-//! it many times.
+//! Read along a call: `asked` is what was asked for, `place` finds (or starts) the gateway, `caller` is the person,
+//! `browser` and `exchange` (a pretended carrier) are the telephones, `live` tells the conversation as it happens, `ear`
+//! measures what was heard, `summary` closes. `many` does it many times.
 
 mod api;
+mod asked;
 mod browser;
 mod caller;
 mod ear;
+mod exchange;
 mod live;
 mod many;
 mod place;
 pub(super) mod screen;
 pub(super) mod story;
 mod summary;
-mod twilio;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,74 +23,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audio::Frame;
-use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::{Given, print_out, runtime};
+use crate::carrier_kind::CarrierKind;
 use crate::config::Loaded;
+pub(super) use asked::Asked;
 pub(super) use ear::{Ear, Figures};
 use live::Note;
 use place::Place;
 pub(super) use place::free_address;
 use screen::Screen;
-
-#[derive(Debug, Args)]
-pub(super) struct Asked {
-    /// Whose protocol to speak. `twilio` asks the gateway's webhook with a signed request, follows its answer and
-    /// streams media, as Twilio does.
-    #[arg(long, value_enum, default_value_t = Carrier::Browser)]
-    carrier: Carrier,
-    /// The gateway to call, as http://host:port or host:port [default: the address that this configuration listens on,
-    /// or --listen names; where no gateway runs there, one is started for the call].
-    #[arg(long, value_name = "URL", value_parser = place::address_of)]
-    url: Option<Url>,
-    /// The bot to talk to [default: the gateway's default bot]. With Twilio's protocol the called number decides.
-    #[arg(long, value_name = "NAME")]
-    bot: Option<String>,
-    /// The gateway's API token [default: server.api_token of this configuration].
-    #[arg(long, value_name = "TOKEN")]
-    token: Option<String>,
-    /// What the caller says, as a WAV file [default: a bundled question about opening hours].
-    #[arg(long, value_name = "FILE")]
-    wav: Option<PathBuf>,
-    /// Speak over the agent's answer.
-    #[arg(long)]
-    interrupt: bool,
-    /// Keys to press after the answer, one after the other.
-    #[arg(long, value_name = "KEYS")]
-    digits: Option<String>,
-    /// Hang up after so many seconds at the latest [default: long enough for the conversation, and a minute more].
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<u64>,
-    /// Where to write what the caller heard [default: trunkline-heard.wav; with several calls: nowhere].
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// So many callers at once, and a table of what they met with.
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    calls: u16,
-    /// The caller's number, with Twilio's protocol; further callers count up from it.
-    #[arg(long, value_name = "NUMBER", default_value = "+14155550100")]
-    from: String,
-    /// The called number, with Twilio's protocol [default: carriers.twilio.phone_number, or one that has no line].
-    #[arg(long, value_name = "NUMBER")]
-    to: Option<String>,
-    /// The summary alone.
-    #[arg(long)]
-    quiet: bool,
-    /// The summary as JSON on the standard output, everything else on the standard error output.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Carrier {
-    /// The gateway's own page as a telephone.
-    Browser,
-    /// Twilio's webhook and media streams.
-    Twilio,
-}
 
 /// Written in the working directory, where a newcomer looks.
 const HEARD_FILE: &str = "trunkline-heard.wav";
@@ -109,9 +54,13 @@ struct Past {
     heard: Frame,
     ear: Ear,
     frames_sent: u64,
+    /// How much speech is in one of them.
+    piece: Duration,
     /// Sound that arrived from the gateway, and what of it an interruption threw away.
     received: Duration,
     cleared: Duration,
+    /// What the pretended carrier found wrong with what the gateway did.
+    objections: Vec<Words>,
 }
 
 /// How a call ended for the caller.
@@ -148,8 +97,10 @@ impl Past {
             heard: Frame::new(audio::Rate::Hz8000, Vec::new()),
             ear: Ear::default(),
             frames_sent: 0,
+            piece: caller::TICK,
             received: Duration::ZERO,
             cleared: Duration::ZERO,
+            objections: Vec::new(),
         }
     }
 }
@@ -168,28 +119,27 @@ struct Dialling {
 /// Either telephone.
 enum Telephone {
     Browser(browser::Browser),
-    Twilio(Box<twilio::Exchange>),
+    Exchange(Box<exchange::Exchange>),
 }
 
 impl Telephone {
     async fn pick_up(asked: &Asked, loaded: &Loaded, place: &Place) -> Result<Telephone, Words> {
-        match asked.carrier {
-            Carrier::Browser => {
-                Ok(Telephone::Browser(browser::Browser::new(place, &loaded.config, asked.bot.clone())?))
+        let config = &loaded.config;
+        Ok(match asked.carrier.kind() {
+            CarrierKind::Browser => {
+                Telephone::Browser(browser::Browser::new(place, config, asked.bot.clone())?)
             }
-            Carrier::Twilio => {
-                let exchange =
-                    twilio::Exchange::open(place, &loaded.config, &asked.from, asked.to.as_deref()).await?;
-                Ok(Telephone::Twilio(Box::new(exchange)))
+            kind => {
+                Telephone::Exchange(Box::new(exchange::Exchange::open(kind, place, config, asked).await?))
             }
-        }
+        })
     }
 
     /// Places the call with this number (from 0) and lives through it.
     async fn call(&self, number: usize, dialling: Dialling) -> Past {
         match self {
             Telephone::Browser(browser) => browser.call(dialling).await,
-            Telephone::Twilio(exchange) => exchange.call(number, dialling).await,
+            Telephone::Exchange(exchange) => exchange.call(number, dialling).await,
         }
     }
 
@@ -199,19 +149,15 @@ impl Telephone {
     }
 
     async fn hang_on_hook(self) {
-        if let Telephone::Twilio(exchange) = self {
+        if let Telephone::Exchange(exchange) = self {
             exchange.close().await;
         }
     }
 }
 
 pub(super) fn run(given: &Given, asked: &Asked) -> ExitCode {
-    if asked.carrier == Carrier::Twilio && asked.bot.is_some() {
-        eprintln!(
-            "trunkline: with Twilio's protocol the called number decides which bot answers; name one of your lines \
-             with --to, or leave out --carrier twilio"
-        );
-        return ExitCode::from(2);
+    if let Err(words) = asked.check() {
+        return complain(&words, ExitCode::from(2));
     }
     let loaded = match given.load_or_complain() {
         Ok(loaded) => loaded,
@@ -266,9 +212,10 @@ async fn call_or_calls(
     place: &Place,
     screen: &Screen,
 ) -> Result<ExitCode, Words> {
-    let number = asked.to.as_deref().or(loaded.config.carriers.twilio.phone_number.as_deref());
-    let number = number.filter(|_| asked.carrier == Carrier::Twilio);
-    let built_in = place.is_built_in_agent(asked.bot.as_deref(), number, loaded).await?;
+    let kind = asked.carrier.kind();
+    let number = exchange::called_number(kind, asked, &loaded.config);
+    let number = number.filter(|_| kind != CarrierKind::Browser);
+    let built_in = place.is_built_in_agent(asked.bot.as_deref(), kind, number, loaded).await?;
     let caller = caller::script(&caller::Wishes {
         says,
         interrupts: asked.interrupt,

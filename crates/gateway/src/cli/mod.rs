@@ -2,6 +2,7 @@
 
 #[cfg(feature = "demo")]
 mod bench;
+mod carriers;
 mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
@@ -61,6 +62,8 @@ enum Order {
     Dial(Box<dial::Asked>),
     /// Show what the configuration comes to, its reference, or an example to start from.
     Config(configuration::Asked),
+    /// Show which carriers are ready and what the others lack, or the manual of all of them.
+    Carriers(carriers::Asked),
 }
 
 /// Runs the program.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Order::Dial(asked) => dial::run(&cli.given, &asked),
         Order::Config(asked) => configuration::run(&cli.given, &asked),
+        Order::Carriers(asked) => carriers::run(&cli.given, &asked),
     }
 }
 

@@ -11,6 +11,8 @@ use tracing::warn;
 use wire::Secret;
 
 use super::{Given, runtime};
+use crate::carrier_kind::CarrierKind;
+use crate::carrier_setup;
 use crate::config::{AgentKind, Config, Loaded, Server};
 use crate::doctor;
 use crate::ops::logs;
@@ -126,9 +128,7 @@ impl Signals {
 struct Told {
     bot: String,
     agent: AgentKind,
-    public_url: Option<String>,
-    inbound_path: String,
-    has_twilio: bool,
+    carriers: Vec<String>,
     asks_for_token: bool,
 }
 
@@ -138,13 +138,7 @@ impl Told {
         Told {
             bot: config.default_bot.clone(),
             agent,
-            public_url: config
-                .server
-                .public_url
-                .as_ref()
-                .map(|url| url.as_str().trim_end_matches('/').to_owned()),
-            inbound_path: config.carriers.twilio.inbound_path.clone(),
-            has_twilio: config.carriers.twilio.auth_token.is_some(),
+            carriers: carrier_lines(config),
             asks_for_token: config.server.api_token.is_some(),
         }
     }
@@ -163,15 +157,29 @@ impl Told {
         let token = if self.asks_for_token { " (it asks for server.api_token)" } else { "" };
         let dial = dial_hint(address, self.asks_for_token);
         eprintln!("  try it        open {page} and press Call{token}{dial}");
-        match (&self.public_url, self.has_twilio) {
-            (Some(url), true) => eprintln!(
-                "  phone number  set its voice webhook at Twilio to POST {url}{}",
-                self.inbound_path
-            ),
-            _ => eprintln!("  phone number  trunkline doctor says what is missing to point one here"),
+        for line in &self.carriers {
+            eprintln!("  {line}");
         }
         eprintln!("  stop          Ctrl-C");
     }
+}
+
+/// A line for each carrier that somebody has begun to set up.
+fn carrier_lines(config: &Config) -> Vec<String> {
+    let begun = carrier_setup::phone_carriers(config);
+    if begun.is_empty() {
+        return vec!["phone number  trunkline doctor says what is missing to point one here".to_owned()];
+    }
+    let line = |carrier: CarrierKind| {
+        let setup = carrier_setup::of(config, carrier);
+        let words = match setup.is_ready() {
+            // The others are for later: `trunkline carriers` has them all.
+            true => setup.to_enter().into_iter().next().unwrap_or_default(),
+            false => format!("not ready: set {}", setup.missing_words()),
+        };
+        format!("{:<12}  {words}", carrier.table().title)
+    };
+    begun.into_iter().map(line).collect()
 }
 
 /// How to call the gateway at this address from a terminal. `trunkline dial` alone calls the usual one.
@@ -248,6 +256,23 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(all(test, feature = "demo"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_carriers_that_are_being_set_up_are_listed() {
+        let mut config = Config::default();
+        assert!(carrier_lines(&config)[0].contains("trunkline doctor"));
+
+        config.carriers.plivo.auth_token = Some(Secret::new("a-secret"));
+        config.carriers.twilio.account_sid = Some("AC1".to_owned());
+        let lines = carrier_lines(&config);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("Twilio        not ready: set carriers.twilio.auth_token"), "{lines:?}");
+
+        config.server.public_url = Some(url::Url::parse("https://voice.example.com").unwrap());
+        let lines = carrier_lines(&config);
+        assert!(lines[1].contains("POST https://voice.example.com/plivo/answer"), "{lines:?}");
+        assert!(!lines.concat().contains("a-secret"));
+    }
 
     #[test]
     fn the_hint_calls_the_port_that_is_listened_on() {

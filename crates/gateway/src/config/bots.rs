@@ -9,6 +9,7 @@ use wire::Secret;
 
 use super::keys::{Kind, leaf, section};
 use super::known_url;
+use crate::carrier_kind::CarrierKind;
 
 section! {
     /// A named configuration of an agent. Without any, there is `demo` (built in, no account) and, with an ElevenLabs key
@@ -92,6 +93,17 @@ section! {
         /// The name of the bot.
         /// Example: `"reception"`
         bot: String = String::new(),
+        /// The carrier that brings this number. Default: any that is set up. The same number may have a line for each
+        /// carrier.
+        /// Example: `"twilio"`
+        carrier: Option<String> = None,
+    }
+}
+
+impl Line {
+    /// The carrier that is named, if it exists.
+    pub fn carrier_kind(&self) -> Option<CarrierKind> {
+        CarrierKind::named(&self.carrier.as_deref()?.trim().to_ascii_lowercase())
     }
 }
 
@@ -133,5 +145,10 @@ impl AgentKind {
             AgentKind::Demo => "demo",
             AgentKind::ElevenLabs => "elevenlabs",
         }
+    }
+
+    /// Whether it can say a given text.
+    pub fn says(self) -> bool {
+        crate::gateway::agent_capabilities(self).says
     }
 }

@@ -3,12 +3,13 @@
 //! The call crate knows nothing of configuration files, so its keys are described here. A test compares them with the
 //! settings themselves: a key that is missing here, or gone there, fails it.
 
-use call::{CallSettings, DetectorUse, Fallback};
+use call::{CallSettings, DetectorUse, Fallback, Voicemail};
 
 use super::keys::{Described, Doc, Item, Kind, Section, key, reads_as};
 
 const DETECTOR: Kind = Kind::Choice(&["auto", "always", "never"]);
 const FALLBACK: Kind = Kind::Choice(&["apologise", "transfer", "bot"]);
+const VOICEMAIL: Kind = Kind::Choice(&["continue", "hang_up", "say"]);
 
 impl Described for CallSettings {
     fn item(name: &'static str, _doc: Doc) -> Item {
@@ -38,6 +39,7 @@ impl Described for CallSettings {
                 Item::Section(reconnect()),
                 Item::Section(limits()),
                 Item::Section(fallback()),
+                Item::Section(voicemail()),
             ],
         ))
     }
@@ -201,5 +203,35 @@ fn fallback() -> Section {
             )),
         ],
         whole: Some(reads_as::<Fallback>),
+    }
+}
+
+fn voicemail() -> Section {
+    Section {
+        name: "voicemail",
+        doc: Doc(&[
+            "What to do when a machine answers a call that was placed. Needs a carrier that can tell.",
+        ]),
+        items: vec![
+            Item::Key(key::<String>(
+                "do",
+                Doc(&[
+                    "`continue`: the agent talks to it; `hang_up` at once; `say` a message and hang up when it has been",
+                    "heard.",
+                ]),
+                VOICEMAIL,
+                false,
+            )),
+            Item::Key(key::<String>(
+                "text",
+                Doc(&[
+                    "For `say`: the message, in the agent's voice.",
+                    "Example: `\"This is the practice of Dr Miller. Please call us back.\"`",
+                ]),
+                Kind::Text,
+                false,
+            )),
+        ],
+        whole: Some(reads_as::<Voicemail>),
     }
 }

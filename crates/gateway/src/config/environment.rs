@@ -12,7 +12,7 @@ use super::settings::{Found, KeyPath, Settings, find, nearest};
 pub(super) const PREFIX: &str = "TRUNKLINE__";
 
 /// Variables of older services that are one key each.
-pub(super) const OLDER_NAMES: [(&str, &str); 8] = [
+pub(super) const OLDER_NAMES: [(&str, &str); 24] = [
     ("ELEVENLABS_API_KEY", "agents.elevenlabs.api_key"),
     ("ELEVENLABS_AGENT_ID", "agents.elevenlabs.agent_id"),
     ("ELEVENLABS_BASE_URL", "agents.elevenlabs.base_url"),
@@ -20,8 +20,31 @@ pub(super) const OLDER_NAMES: [(&str, &str); 8] = [
     ("TWILIO_AUTH_TOKEN", "carriers.twilio.auth_token"),
     ("TWILIO_PHONE_NUMBER", "carriers.twilio.phone_number"),
     ("TWILIO_API_BASE_URL", "carriers.twilio.api_base_url"),
+    // The later one counts where both are given.
+    ("MCUBE_TOKEN", "carriers.mcube.api_token"),
+    ("MCUBE_API_TOKEN", "carriers.mcube.api_token"),
+    ("MCUBE_BASE_URL", "carriers.mcube.api_base_url"),
+    ("MCUBE_EXE_NUMBER", "carriers.mcube.exe_number"),
+    ("MCUBE_WEBHOOK_SECRET", "carriers.mcube.token"),
+    ("PLIVO_AUTH_ID", "carriers.plivo.auth_id"),
+    ("PLIVO_AUTH_TOKEN", "carriers.plivo.auth_token"),
+    ("PLIVO_PHONE_NUMBER", "carriers.plivo.phone_number"),
+    ("EXOTEL_WS_TOKEN", "carriers.exotel.ws_token"),
+    ("WS_PATH", "carriers.exotel.ws_path"),
+    ("EXOTEL_ACCOUNT_SID", "carriers.exotel.account_sid"),
+    ("EXOTEL_API_KEY", "carriers.exotel.api_key"),
+    ("EXOTEL_API_TOKEN", "carriers.exotel.api_token"),
+    ("EXOTEL_SUBDOMAIN", "carriers.exotel.subdomain"),
+    // The later of two wins: the number that is meant to be shown.
+    ("EXOTEL_PHONE_NUMBER", "carriers.exotel.phone_number"),
+    ("EXOTEL_CALLER_ID", "carriers.exotel.phone_number"),
     ("WEBHOOK_BASE_URL", "server.public_url"),
 ];
+
+/// The variable of older services that is this key; of several the one that counts.
+pub fn older_name(key: &str) -> Option<&'static str> {
+    OLDER_NAMES.iter().rev().find(|(_, of)| *of == key).map(|(name, _)| *name)
+}
 
 /// As the others, but a word of a kind that the older services wrote in their own way.
 pub(super) const OLDER_SKIP: (&str, &str) =

@@ -17,7 +17,9 @@ pub(super) fn read(
     settings: &mut Settings,
 ) {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
-    let reader = Reader { file, secret_file };
+    let line_ends =
+        file.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+    let reader = Reader { file, line_ends, secret_file };
     let valid = errors.is_empty();
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
@@ -36,13 +38,13 @@ pub(super) fn read(
 
 struct Reader<'a> {
     file: &'a ConfigFile,
+    line_ends: Vec<usize>,
     secret_file: fn(&Path) -> io::Result<String>,
 }
 
 impl Reader<'_> {
     fn origin(&self, at: usize) -> Origin {
-        let before = self.file.text.as_bytes().get(..at).unwrap_or_default();
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + self.line_ends.partition_point(|end| *end < at);
         Origin::File { path: self.file.path.clone(), line }
     }
 

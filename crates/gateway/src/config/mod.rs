@@ -16,9 +16,12 @@ mod bots;
 mod call_keys;
 mod carriers;
 mod check;
+mod dialled;
 mod environment;
 mod file;
+mod lines;
 mod numbers;
+mod outbound;
 mod problems;
 mod reference;
 mod server;
@@ -34,14 +37,24 @@ use url::Url;
 
 pub use agents::{Agents, ElevenLabs, ElevenLabsAuth};
 pub use bots::{AgentKind, Bot, BotTool, Line, ToolMethod, Variable};
-pub use carriers::{Browser, Carriers, Twilio, WhenGone};
-pub use numbers::{is_dialable, same_number};
+pub use carriers::{
+    Browser, Carriers, ContentType, Exotel, ExotelRegion, Mcube, McubeFields, Plivo, Twilio, WhenGone,
+};
+pub use dialled::{bare, dialled, is_prefix};
+pub use environment::older_name;
+pub use lines::{Found, Lines};
+pub use numbers::{
+    Numbers, international, is_dialable, is_line, last_ten_digits, national, same_line, same_number,
+};
+pub use outbound::{Outbound, OutboundPrefix};
 pub use problems::{ConfigErrors, Origin, Problem};
 pub use reference::{example_toml, reference, show, show_read};
 pub use server::{Limits, Log, LogFormat, Server};
 
 use keys::section;
 use settings::Settings;
+
+use crate::carrier_kind::CarrierKind;
 
 /// The file that is read when none is named.
 pub const FILE_NAME: &str = "trunkline.toml";
@@ -62,14 +75,18 @@ section! {
         limits: Limits = Limits::default(),
         /// Logs.
         log: Log = Log::default(),
+        /// How telephone numbers are written.
+        numbers: Numbers = Numbers::default(),
         /// The phone side.
         carriers: Carriers = Carriers::default(),
         /// The AI side.
         agents: Agents = Agents::default(),
+        /// Calls that are placed.
+        outbound: Outbound = Outbound::default(),
         /// Bots.
         bots: Vec<Bot> = Vec::new(),
         /// Lines.
-        lines: Vec<Line> = Vec::new(),
+        lines: Lines = Lines::default(),
     }
 }
 
@@ -150,9 +167,31 @@ impl Config {
         self.bots.iter().find(|bot| bot.name == name)
     }
 
-    /// The bot that answers this number; without a line, or without a number, the default bot.
+    /// The bot that answers this number, whichever carrier brings it; without a line, or without a number, the default
+    /// bot.
     pub fn bot_for(&self, number: Option<&str>) -> Option<&Bot> {
-        let line = number.and_then(|number| self.lines.iter().find(|line| same_number(&line.number, number)));
+        self.bot_of(self.line(None, number))
+    }
+
+    /// The bot that answers a call of this carrier to this number; without a line, or without a number, the default bot.
+    pub fn bot_on(&self, carrier: CarrierKind, number: Option<&str>) -> Option<&Bot> {
+        self.bot_of(self.line(Some(carrier), number))
+    }
+
+    /// The line that a number leads to, in whatever form it is written. Where two could be meant, none is.
+    pub fn line(&self, carrier: Option<CarrierKind>, number: Option<&str>) -> Option<&Line> {
+        let (number, country) = (number?, self.numbers.country_code());
+        match self.lines.find(carrier, number, country.as_deref()) {
+            Found::Line(at) => self.lines.get(at),
+            Found::None => None,
+            Found::Ambiguous(places) => {
+                self.lines.tell_ambiguous(number, &places);
+                None
+            }
+        }
+    }
+
+    fn bot_of(&self, line: Option<&Line>) -> Option<&Bot> {
         self.bot(line.map_or(&self.default_bot, |line| &line.bot))
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn flatten<'a>(above: &str, value: &'a Value, leaves: &mut Vec<(Strin
 /// The defaults as a tree, with one element in every list so that its keys have defaults too.
 pub(super) fn defaults() -> Value {
     let bot = Bot { tools: vec![BotTool::default()], ..Bot::default() };
-    let config = Config { bots: vec![bot], lines: vec![Line::default()], ..Config::default() };
+    let config = Config { bots: vec![bot], lines: vec![Line::default()].into(), ..Config::default() };
     serde_json::to_value(config).unwrap_or_default()
 }
 

@@ -7,12 +7,18 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::environment::Variables;
 use super::problems::{Origin, Problem};
 use super::settings::{KeyPath, Settings};
-use super::{AgentKind, Bot, Config, Line, same_number};
+use super::{AgentKind, Bot, Config, Line};
+use crate::carrier_kind::CarrierKind;
 
 /// Identifying texts that mean "none" when a template leaves them empty.
-const NONE_WHEN_EMPTY: [&str; 9] = [
+const NONE_WHEN_EMPTY: [&str; 16] = [
+    "auth_id",
     "account_sid",
+    "api_key",
+    "subdomain",
+    "flow_id",
     "agent_id",
+    "exe_number",
     "phone_number",
     "voice_id",
     "transfer_caller_id",
@@ -20,6 +26,8 @@ const NONE_WHEN_EMPTY: [&str; 9] = [
     "default_bot",
     "llm",
     "language",
+    "carrier",
+    "country",
 ];
 
 fn path(key: &str) -> KeyPath {
@@ -135,15 +143,19 @@ pub(super) fn bots_and_lines(
         config.default_bot.clone_from(&first.name);
     }
     let agent_number =
-        variables.find("AGENT_PHONE_NUMBER").map(|(number, origin)| (number.to_owned(), origin));
+        variables.find("AGENT_PHONE_NUMBER").map(|(number, origin)| (None, number.to_owned(), origin));
     let twilio_number = config.carriers.twilio.phone_number.clone().map(|number| {
         let origin = origins.get("carriers.twilio.phone_number").cloned().unwrap_or(Origin::Default);
-        (number, origin)
+        (Some(CarrierKind::Twilio), number, origin)
     });
-    for (number, origin) in [agent_number, twilio_number].into_iter().flatten() {
-        if !config.lines.iter().any(|line| same_number(&line.number, &number)) {
+    let plivo_number = config.carriers.plivo.phone_number.clone().map(|number| {
+        let origin = origins.get("carriers.plivo.phone_number").cloned().unwrap_or(Origin::Default);
+        (Some(CarrierKind::Plivo), number, origin)
+    });
+    for (carrier, number, origin) in [agent_number, twilio_number, plivo_number].into_iter().flatten() {
+        if config.line(carrier, Some(&number)).is_none() {
             origins.insert(format!("lines.{}.number", config.lines.len()), origin);
-            config.lines.push(Line { number, bot: config.default_bot.clone() });
+            config.lines.push(Line { number, bot: config.default_bot.clone(), carrier: None });
         }
     }
 }

@@ -23,6 +23,9 @@ pub enum Area {
     Network,
     Bots,
     Twilio,
+    Plivo,
+    Exotel,
+    Mcube,
     #[serde(rename = "elevenlabs")]
     ElevenLabs,
 }
@@ -35,6 +38,9 @@ impl Area {
             Area::Network => "Network",
             Area::Bots => "Bots",
             Area::Twilio => "Twilio",
+            Area::Plivo => "Plivo",
+            Area::Exotel => "Exotel",
+            Area::Mcube => "Mcube",
             Area::ElevenLabs => "ElevenLabs",
         }
     }
@@ -103,7 +109,7 @@ const NEEDS_CONFIGURATION: [&str; 9] = [
     "the port",
     "the public address",
     "bots",
-    "Twilio",
+    "the carriers",
     "ElevenLabs",
 ];
 
@@ -117,6 +123,7 @@ pub fn offline(configuration: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
             setup::network(&loaded.config, &mut findings);
             setup::bots(&loaded.config, &mut findings);
             setup::twilio(&loaded.config, &mut findings);
+            setup::carriers(&loaded.config, &mut findings);
             setup::elevenlabs(&loaded.config, &mut findings);
         }
         Err(errors) => {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agents::elevenlabs::inspect;
+use carriers::exotel::call_control::read_active_streams;
+use carriers::plivo::call_control as plivo_control;
 use carriers::twilio::call_control;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +18,9 @@ use wire::{Body, Method, Reply, Request, Secret};
 
 use super::{Area, Finding, Findings, sorted};
 use crate::config::{AgentKind, Bot, Config, Loaded, same_number};
+use crate::control;
 use crate::elevenlabs_setup;
+use crate::gateway::EXOTEL;
 use crate::ops::health::Health;
 use crate::ops::logs::LogDrops;
 use crate::ops::metrics::Metrics;
@@ -43,6 +47,8 @@ pub async fn online(loaded: &Loaded) -> Vec<Finding> {
         }
     };
     twilio(config, &outward, &mut findings).await;
+    plivo(config, &outward, &mut findings).await;
+    exotel(config, &outward, &mut findings).await;
     elevenlabs(config, &outward, &mut findings).await;
     if let Some(url) = config.server.public("/livez") {
         public_address(config, &url, &outward, &mut findings).await;
@@ -96,6 +102,71 @@ async fn twilio(config: &Config, outward: &Outward, findings: &mut Findings) {
     }
     if let Some(number) = &twilio.phone_number {
         number_webhook(config, sid, token, number, outward, findings).await;
+    }
+}
+
+async fn plivo(config: &Config, outward: &Outward, findings: &mut Findings) {
+    let area = Area::Plivo;
+    let plivo = &config.carriers.plivo;
+    let (Some(id), Some(token)) = (&plivo.auth_id, &plivo.auth_token) else { return };
+    let account = plivo_control::Account::new(id.as_str(), token.clone(), plivo.api_base_url.clone());
+    let reply = match outward.send("plivo", &account.fetch_account(), WITHIN).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            findings.fail(area, error.to_string(), "check the network and carriers.plivo.api_base_url");
+            return;
+        }
+    };
+    match plivo_control::read_account(&reply) {
+        Ok(facts) => {
+            findings.ok(area, "the auth id and the auth token are accepted");
+            if facts
+                .credits
+                .as_deref()
+                .and_then(|left| left.parse::<f64>().ok())
+                .is_some_and(|left| left <= 0.0)
+            {
+                findings.warn(area, "the account has no credit left", "top it up in Plivo's console");
+            }
+        }
+        Err(failure) => findings.fail(
+            area,
+            excerpt(&failure.message),
+            "copy both again from the first page of Plivo's console, and check carriers.plivo.api_base_url",
+        ),
+    }
+}
+
+/// The cheapest question to an account at Exotel, and one worth asking: how many calls it can carry.
+async fn exotel(config: &Config, outward: &Outward, findings: &mut Findings) {
+    let area = Area::Exotel;
+    let Some(account) = control::exotel::account(&config.carriers.exotel) else { return };
+    let reply = match outward.send(EXOTEL, &account.active_streams(), WITHIN).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            let mend = "check the network, carriers.exotel.region and carriers.exotel.api_base_url";
+            findings.fail(area, error.to_string(), mend);
+            return;
+        }
+    };
+    match read_active_streams(&reply) {
+        Ok(streams) => {
+            findings.ok(area, "the account SID, the API key and the API token are accepted");
+            if streams.is_full() {
+                findings.warn(
+                    area,
+                    format!("all streams of the account are in use ({})", streams.active),
+                    "ask Exotel's support to raise the limit",
+                );
+            } else if let Some(limit) = streams.limit {
+                findings.ok(area, format!("{} of {limit} streams are in use", streams.active));
+            }
+        }
+        Err(failure) => findings.fail(
+            area,
+            excerpt(&failure.message),
+            "copy the SID, the key and the token again from the console's API settings",
+        ),
     }
 }
 

@@ -6,6 +6,8 @@ use url::{Host, Url};
 
 use super::{Area, Findings};
 use crate::bot_tools::is_public;
+use crate::carrier_kind::CarrierKind;
+use crate::carrier_setup::{self, CarrierSetup};
 use crate::config::{AgentKind, Config, Loaded, Origin};
 
 pub(super) fn configuration(loaded: &Loaded, findings: &mut Findings) {
@@ -34,9 +36,9 @@ pub(super) fn configuration(loaded: &Loaded, findings: &mut Findings) {
 pub(super) fn network(config: &Config, findings: &mut Findings) {
     let area = Area::Network;
     let server = &config.server;
-    let wants_webhooks = config.carriers.twilio.auth_token.is_some();
+    let wants_webhooks = !carrier_setup::phone_carriers(config).is_empty();
     match &server.public_url {
-        // The configuration's own warning has said it.
+        // Each carrier says it.
         None if wants_webhooks => {}
         None => findings.hint(
             area,
@@ -44,6 +46,14 @@ pub(super) fn network(config: &Config, findings: &mut Findings) {
             "set server.public_url (WEBHOOK_BASE_URL) to have a carrier bring calls",
         ),
         Some(url) => public_url(url, findings),
+    }
+    if !wants_webhooks {
+        findings.hint(
+            area,
+            "no carrier is set up: no phone number leads here",
+            "set up Twilio (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN), Plivo (PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN), \
+             Exotel (EXOTEL_WS_TOKEN) or Mcube (MCUBE_WEBHOOK_SECRET), and WEBHOOK_BASE_URL; see docs/CARRIERS.md",
+        );
     }
     match &server.api_token {
         Some(_) => findings.ok(area, "the API and the console ask for the token"),
@@ -80,7 +90,7 @@ fn public_url(url: &Url, findings: &mut Findings) {
         findings.warn(
             area,
             format!(
-                "the public address {url} has an unusual port; Twilio opens media sockets on port 443 alone"
+                "the public address {url} has an unusual port; carriers open media sockets on port 443 alone"
             ),
             "put a proxy with TLS on port 443 before the gateway",
         );
@@ -144,6 +154,9 @@ pub(super) fn bots(config: &Config, findings: &mut Findings) {
 pub(super) fn twilio(config: &Config, findings: &mut Findings) {
     let area = Area::Twilio;
     let twilio = &config.carriers.twilio;
+    if !carrier_setup::of(config, CarrierKind::Twilio).begun {
+        return;
+    }
     let Some(token) = &twilio.auth_token else {
         let (words, mend) = match twilio.account_sid {
             Some(_) => (
@@ -151,8 +164,8 @@ pub(super) fn twilio(config: &Config, findings: &mut Findings) {
                 "set TWILIO_AUTH_TOKEN too",
             ),
             None => (
-                "not set up: no phone number leads here",
-                "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and WEBHOOK_BASE_URL; see docs/CARRIERS.md",
+                "there is no auth token, and webhooks are accepted from anybody",
+                "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, and take carriers.twilio.skip_signature_validation out",
             ),
         };
         findings.hint(area, words, mend);
@@ -181,6 +194,57 @@ pub(super) fn twilio(config: &Config, findings: &mut Findings) {
     }
     if let Some(webhook) = config.server.public(&twilio.inbound_path) {
         findings.ok(area, format!("point your number's voice webhook at POST {webhook}"));
+    }
+    abilities(area, &carrier_setup::of(config, CarrierKind::Twilio), findings);
+}
+
+/// The other carriers. Of those that nobody has begun to set up, nothing is said.
+pub(super) fn carriers(config: &Config, findings: &mut Findings) {
+    for (area, carrier) in [
+        (Area::Plivo, CarrierKind::Plivo),
+        (Area::Exotel, CarrierKind::Exotel),
+        (Area::Mcube, CarrierKind::Mcube),
+    ] {
+        let setup = carrier_setup::of(config, carrier);
+        if !setup.begun {
+            continue;
+        }
+        if setup.is_ready() {
+            for words in setup.to_enter() {
+                findings.ok(area, format!("enter {words}"));
+            }
+        } else {
+            findings.warn(
+                area,
+                format!(
+                    "not ready: {} missing",
+                    if setup.missing.len() == 1 { "a setting is" } else { "settings are" }
+                ),
+                format!("set {}; see docs/CARRIERS.md", setup.missing_words()),
+            );
+        }
+        for remark in &setup.remarks {
+            findings.warn(area, remark.trim_end_matches('.'), "see docs/CARRIERS.md");
+        }
+        abilities(area, &setup, findings);
+    }
+}
+
+/// What a carrier that is ready can do beside bringing calls.
+fn abilities(area: Area, setup: &CarrierSetup, findings: &mut Findings) {
+    if !setup.is_ready() {
+        return;
+    }
+    match &setup.places_calls {
+        Ok(()) if setup.placing_hints.is_empty() => {
+            findings.ok(area, "calls can be placed too (POST /api/v1/calls)");
+        }
+        Ok(()) => {
+            for hint in &setup.placing_hints {
+                findings.hint(area, format!("calls come in; {}", hint.words), hint.mend.clone());
+            }
+        }
+        Err(missing) => findings.hint(area, "calls come in, but none can be placed", missing.clone()),
     }
 }
 

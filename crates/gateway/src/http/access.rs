@@ -62,7 +62,7 @@ fn asks_loopback(headers: &HeaderMap) -> bool {
 }
 
 /// Whether `host`, with or without a port, can only mean this machine.
-pub(super) fn is_loopback_host(host: &str) -> bool {
+pub(crate) fn is_loopback_host(host: &str) -> bool {
     let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -16,6 +16,7 @@ use super::access::{is_own_origin, may_use, text};
 use super::listener::ConnectionPlace;
 use super::reception::Reception;
 use crate::arrival::{self, Entrance};
+use crate::carrier_kind::CarrierKind;
 use crate::gateway::Gateway;
 
 /// Answers an upgrade and hands the socket to a media thread.
@@ -83,7 +84,7 @@ pub(super) async fn browser(State(reception): State<Arc<Reception>>, request: Re
     }
     // A browser cannot send a header with an upgrade: its page shows the token in its first message instead.
     let authorised = may_use(server, headers).is_ok();
-    take_over(gateway, request, Entrance::Browser { authorised })
+    take_over(gateway, request, Entrance::plain(CarrierKind::Browser, authorised))
 }
 
 pub(super) fn refuse(status: u16, words: &str) -> Response {

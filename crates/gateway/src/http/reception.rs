@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::body::{self, BodyError};
 use super::client_address::{client_address, neighbourhood};
+use super::exotel::ReportsSeen;
 use super::rate_limit::{RateLimit, TooOften};
 use super::twilio::ReportOrders;
 use crate::gateway::Gateway;
@@ -28,6 +29,8 @@ pub(super) struct Reception {
     pub(super) requests_by_address: RateLimit<IpAddr>,
     /// How far Twilio's reports of each call have come.
     pub(super) report_orders: Mutex<ReportOrders>,
+    /// Exotel's reports so far.
+    pub(super) exotel_reports: Mutex<ReportsSeen>,
 }
 
 impl Reception {
@@ -43,6 +46,7 @@ impl Reception {
             calls_by_caller: RateLimit::new(limits.calls_per_minute_per_caller, began),
             requests_by_address: RateLimit::new(limits.api_requests_per_minute_per_address, began),
             report_orders: Mutex::default(),
+            exotel_reports: Mutex::default(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! How the API says no: a status, a word for programs, a sentence for people, and what to do about it.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use call::CallId;
 use serde_json::json;
 
 use super::access::NotAllowed;
@@ -17,6 +20,8 @@ pub(super) struct Refusal {
     pub(super) message: String,
     pub(super) mend: String,
     retry_after_s: Option<u64>,
+    /// The call that this is about, where there came to be one.
+    call: Option<CallId>,
 }
 
 impl Refusal {
@@ -26,7 +31,17 @@ impl Refusal {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) -> Refusal {
-        Refusal { status, code, message: message.into(), mend: mend.into(), retry_after_s: None }
+        Refusal { status, code, message: message.into(), mend: mend.into(), retry_after_s: None, call: None }
+    }
+
+    pub(super) fn of_call(self, call: Option<CallId>) -> Refusal {
+        Refusal { call, ..self }
+    }
+
+    /// Asking again makes sense after this long.
+    pub(super) fn after(self, wait: Option<Duration>) -> Refusal {
+        let retry_after_s = wait.map(|wait| wait.as_secs_f64().ceil().max(1.0) as u64);
+        Refusal { retry_after_s, ..self }
     }
 
     pub(super) fn no_such_path() -> Refusal {
@@ -105,7 +120,10 @@ impl From<BodyError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({"error": {"code": self.code, "message": self.message, "mend": self.mend}});
+        let mut body = json!({"error": {"code": self.code, "message": self.message, "mend": self.mend}});
+        if let Some(call) = self.call {
+            body["error"]["call"] = json!(call);
+        }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {

@@ -16,7 +16,7 @@ use tracing::{debug, error};
 
 use super::reception::Reception;
 use super::refusal::Refusal;
-use super::{api, console, health, media_sockets, twilio};
+use super::{api, console, exotel, health, mcube, media_sockets, plivo, twilio};
 use crate::gateway::Gateway;
 
 /// On every answer, whatever it is: it is what it says it is, and where somebody came from is nobody's business.
@@ -31,7 +31,10 @@ pub fn router(gateway: &Arc<Gateway>) -> Router {
         .nest("/api/v1", api::routes(&reception))
         .merge(health::open_routes())
         .merge(api::guarded(health::guarded_routes(), &reception))
-        .merge(twilio::routes(&carriers.twilio));
+        .merge(twilio::routes(&carriers.twilio))
+        .merge(plivo::routes(&carriers.plivo))
+        .merge(exotel::routes(&carriers.exotel, &reception))
+        .merge(mcube::routes(&carriers.mcube));
     if carriers.browser.enabled {
         router = router.route(&carriers.browser.path, get(media_sockets::browser));
     }

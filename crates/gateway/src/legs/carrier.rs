@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use call::{
     CallId, CarrierCapabilities, CarrierCommand, CarrierDeparture, CarrierEvent, ControlOutcome, EndCause,
 };
-use carriers::{Control, Obeyed, browser, twilio};
+use carriers::{Control, Obeyed, browser, exotel, mcube, plivo, twilio};
 use wire::Incoming;
 
 use crate::media::{Gone, Heard, Socket};
@@ -14,6 +14,9 @@ use crate::media::{Gone, Heard, Socket};
 #[derive(Debug)]
 pub enum CarrierLeg {
     Twilio(twilio::Leg),
+    Plivo(plivo::Leg),
+    Exotel(exotel::Leg),
+    Mcube(mcube::Leg),
     Browser(browser::Leg),
 }
 
@@ -21,6 +24,9 @@ impl CarrierLeg {
     pub fn capabilities(&self) -> CarrierCapabilities {
         match self {
             CarrierLeg::Twilio(_) => twilio::CAPABILITIES,
+            CarrierLeg::Plivo(leg) => leg.capabilities(),
+            CarrierLeg::Exotel(leg) => leg.capabilities(),
+            CarrierLeg::Mcube(leg) => leg.capabilities(),
             CarrierLeg::Browser(_) => browser::CAPABILITIES,
         }
     }
@@ -28,6 +34,9 @@ impl CarrierLeg {
     fn read(&mut self, incoming: Incoming<'_>, events: &mut Vec<CarrierEvent>) {
         match self {
             CarrierLeg::Twilio(leg) => leg.read(incoming, events),
+            CarrierLeg::Plivo(leg) => leg.read(incoming, events),
+            CarrierLeg::Exotel(leg) => leg.read(incoming, events),
+            CarrierLeg::Mcube(leg) => leg.read(incoming, events),
             CarrierLeg::Browser(leg) => leg.read(incoming, events),
         }
     }
@@ -55,6 +64,16 @@ impl CarrierSide {
 
     pub fn capabilities(&self) -> CarrierCapabilities {
         self.leg.capabilities()
+    }
+
+    /// The number of the carrier's last message, where somebody may want to know it.
+    pub fn sequence_number(&self) -> Option<u64> {
+        match &self.leg {
+            CarrierLeg::Exotel(leg) => leg.sequence_number(),
+            CarrierLeg::Twilio(_) | CarrierLeg::Plivo(_) | CarrierLeg::Mcube(_) | CarrierLeg::Browser(_) => {
+                None
+            }
+        }
     }
 
     /// Takes bytes that came with the upgrade.
@@ -85,6 +104,9 @@ impl CarrierSide {
         let outbox = &mut self.socket.outbox;
         let obeyed = match &mut self.leg {
             CarrierLeg::Twilio(leg) => leg.write(command, outbox),
+            CarrierLeg::Plivo(leg) => leg.write(command, outbox),
+            CarrierLeg::Exotel(leg) => leg.write(command, outbox),
+            CarrierLeg::Mcube(leg) => leg.write(command, outbox),
             CarrierLeg::Browser(leg) => leg.write(command, outbox),
         };
         if let CarrierCommand::Close = command {
@@ -96,6 +118,8 @@ impl CarrierSide {
             // Where the socket itself carries these orders, carrying them is all there is.
             (Obeyed::Done, CarrierCommand::HangUp) => Some(Asked::Done(ControlOutcome::HungUp)),
             (Obeyed::Done, CarrierCommand::Transfer { .. }) => Some(Asked::Done(ControlOutcome::Transferred)),
+            // Its leaving is the answer.
+            (Obeyed::Underway, _) => None,
             (Obeyed::Done, _) => None,
         }
     }
@@ -103,7 +127,7 @@ impl CarrierSide {
     /// Greets a peer that wants to know under which name its call goes.
     pub fn welcome(&mut self, call: CallId) {
         match &mut self.leg {
-            CarrierLeg::Twilio(_) => {}
+            CarrierLeg::Twilio(_) | CarrierLeg::Plivo(_) | CarrierLeg::Exotel(_) | CarrierLeg::Mcube(_) => {}
             CarrierLeg::Browser(leg) => leg.ready(call, &mut self.socket.outbox),
         }
     }
@@ -111,7 +135,7 @@ impl CarrierSide {
     /// Tells a peer that wants to know why its call is over.
     pub fn farewell(&mut self, end: &EndCause) {
         match &mut self.leg {
-            CarrierLeg::Twilio(_) => {}
+            CarrierLeg::Twilio(_) | CarrierLeg::Plivo(_) | CarrierLeg::Exotel(_) | CarrierLeg::Mcube(_) => {}
             CarrierLeg::Browser(leg) => leg.goodbye(end.name(), &mut self.socket.outbox),
         }
     }

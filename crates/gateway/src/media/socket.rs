@@ -244,6 +244,29 @@ impl Socket {
         }
     }
 
+    /// Takes in what the peer had sent before it heard our goodbye, and throws it away: closing a connection with bytes
+    /// unread resets it, and the goodbye is lost with it.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.gone {
+            return Poll::Ready(());
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            // So much at a time; a peer that sends without end has the thread only in turns.
+            for _ in 0..8 {
+                let mut buffer = ReadBuf::new(scratch);
+                match ready!(self.poll_read(cx, &mut buffer)) {
+                    Ok(()) if !buffer.filled().is_empty() => {}
+                    Ok(()) | Err(_) => {
+                        self.gone = true;
+                        return Poll::Ready(());
+                    }
+                }
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
     pub fn is_gone(&self) -> bool {
         self.gone
     }

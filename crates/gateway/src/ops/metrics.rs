@@ -58,6 +58,7 @@ labels! {
     ByReason { reason }
     ByCause { cause }
     By { by }
+    CarrierOutcome { carrier, outcome }
     SideKind { side, kind }
     PathOutcome { path, outcome }
     ProviderOutcome { provider, outcome }
@@ -72,6 +73,10 @@ pub struct Metrics {
     pub calls_live: Level,
     /// By reason: `all_lines_busy`, `no_agent_slot`, `draining`, `no_token` and the like.
     pub calls_refused: Family<ByReason, Count>,
+    /// Calls that we placed, by what became of them: `answered`, or why not.
+    pub outbound_calls: Family<CarrierOutcome, Count>,
+    /// Calls that were asked for and not placed.
+    pub outbound_refused: Family<ByReason, Count>,
     pub slots_held: Family<ByAgent, Level>,
     pub slots_limit: Family<ByAgent, Level>,
     pub frames_in: Family<ByCarrier, Count>,
@@ -170,6 +175,16 @@ impl Metrics {
             calls_ended: registered!("calls_ended", "Calls over, by their one cause", Family::default()),
             calls_live: registered!("calls_live", "Calls going on", Level::default()),
             calls_refused: registered!("calls_refused", "Calls not let in", Family::default()),
+            outbound_calls: registered!(
+                "outbound_calls",
+                "Calls placed, by what became of them",
+                Family::default()
+            ),
+            outbound_refused: registered!(
+                "outbound_refused",
+                "Calls asked for and not placed",
+                Family::default()
+            ),
             slots_held: registered!("agent_slots_held", "Agent sessions held", Family::default()),
             slots_limit: registered!("agent_slots_limit", "Agent sessions allowed", Family::default()),
             frames_in: registered!("frames_in", "Media messages from carriers", Family::default()),
@@ -282,6 +297,14 @@ impl Metrics {
 
     pub fn refused(&self, reason: &str) {
         self.calls_refused.get_or_create(&ByReason::of(reason)).inc();
+    }
+
+    pub fn outbound_call(&self, carrier: &str, outcome: &str) {
+        self.outbound_calls.get_or_create(&CarrierOutcome::of(carrier, outcome)).inc();
+    }
+
+    pub fn outbound_refused(&self, reason: &str) {
+        self.outbound_refused.get_or_create(&ByReason::of(reason)).inc();
     }
 
     pub fn webhook(&self, path: &str, outcome: &str) {

@@ -6,7 +6,11 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// The mode of new files that others may read, as far as the umask lets them.
+const READABLE: u32 = 0o666;
 
 #[derive(Debug)]
 pub struct Rotating {
@@ -28,7 +32,7 @@ impl Rotating {
 
     fn opened(&mut self) -> io::Result<&mut File> {
         if self.file.is_none() {
-            let (file, bytes) = open_to_append(&self.path)?;
+            let (file, bytes) = open_to_append(&self.path, READABLE)?;
             self.bytes = bytes;
             self.file = Some(file);
         }
@@ -73,14 +77,14 @@ impl Write for Rotating {
     }
 }
 
-/// Opens a file to append to it, with its folder, and says how long it is.
-pub(crate) fn open_to_append(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a file to append to it, with its folder, and says how long it is. One that is made gets this mode.
+pub(crate) fn open_to_append(path: &Path, mode: u32) -> io::Result<(File, u64)> {
     if let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
     {
         fs::create_dir_all(folder)?;
     }
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let file = OpenOptions::new().create(true).append(true).mode(mode).open(path)?;
     let bytes = file.metadata()?.len();
     Ok((file, bytes))
 }

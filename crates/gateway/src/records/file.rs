@@ -17,6 +17,9 @@ use crate::ops::rotating::open_to_append;
 /// Large enough for a day of a busy gateway, small enough for a text editor.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Numbers and what was said concern nobody but the owner.
+const PRIVATE: u32 = 0o600;
+
 #[derive(Debug)]
 pub(super) struct RecordFile {
     path: PathBuf,
@@ -95,7 +98,7 @@ impl RecordFile {
 
     fn opened(&mut self) -> io::Result<&mut Open> {
         if self.open.is_none() {
-            let (mut file, mut whole) = open_to_append(&self.path)?;
+            let (mut file, mut whole) = open_to_append(&self.path, PRIVATE)?;
             if whole > 0 && !self.ends_a_line()? {
                 file.write_all(b"\n")?;
                 whole += 1;

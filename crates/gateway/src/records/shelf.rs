@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use call::CallId;
+use tokio::sync::watch;
 
 use super::CallRecord;
 
@@ -18,6 +19,8 @@ pub(super) struct Shelf {
     /// Oldest first, each with its written length.
     records: VecDeque<(Arc<CallRecord>, usize)>,
     bytes: usize,
+    /// Tells of every record that is put here.
+    news: watch::Sender<()>,
 }
 
 impl Shelf {
@@ -31,6 +34,7 @@ impl Shelf {
 
     pub(super) fn put(&mut self, record: Arc<CallRecord>, bytes: usize) {
         self.records.push_back((record, bytes));
+        self.news.send_replace(());
         self.bytes += bytes;
         // The newest stays even when it alone is too large.
         while self.records.len() > RECORDS_MAX || (self.bytes > BYTES_MAX && self.records.len() > 1) {
@@ -51,6 +55,10 @@ impl Shelf {
     pub(super) fn find(&self, id: CallId) -> Option<Arc<CallRecord>> {
         let place = self.place(id)?;
         self.records.get(place).map(|(record, _)| Arc::clone(record))
+    }
+
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     fn place(&self, id: CallId) -> Option<usize> {

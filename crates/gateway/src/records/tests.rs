@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 
 use call::{Fact, Moment, PhaseName, Side};
@@ -6,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::ops::health::State;
 use crate::ops::logs::LogDrops;
+use crate::switchboard::Direction;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -23,6 +25,34 @@ async fn a_record_comes_back_after_a_restart_as_it_was() {
     let line = fs::read_to_string(folder.path().join("calls.jsonl")).unwrap();
     assert_eq!(line.lines().count(), 1);
     assert!(line.ends_with('\n'));
+}
+
+#[tokio::test]
+async fn records_are_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let records = started(folder.path());
+    records.record(record(1));
+    assert!(records.flush(SOON).await);
+
+    let mode = fs::metadata(folder.path().join("calls.jsonl")).unwrap().permissions().mode();
+
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_record_that_is_on_its_way_can_be_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = started(folder.path());
+    let waiting = records.find_soon(id(1), SOON);
+    tokio::pin!(waiting);
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+
+    records.record(record(2));
+    records.record(record(1));
+
+    assert_eq!(waiting.await.map(|record| record.id), Some(id(1)));
+    assert!(records.find_soon(id(3), Duration::ZERO).await.is_none());
 }
 
 #[tokio::test]
@@ -142,6 +172,9 @@ fn id(number: u64) -> CallId {
 fn record(number: u64) -> CallRecord {
     CallRecord {
         id: id(number),
+        direction: Direction::Inbound,
+        carrier_facts: BTreeMap::new(),
+        carrier_start: None,
         carrier: "twilio".to_owned(),
         bot: "demo".to_owned(),
         from: Some("+14155550123".to_owned()),

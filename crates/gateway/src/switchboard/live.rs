@@ -1,6 +1,7 @@
 //! One live call, as everybody but its own task sees it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use call::{CallId, EndCause, Entry, Fact, Order, PhaseName, Turn};
@@ -8,7 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{Knock, State, lock};
+use super::{Direction, Knock, State, lock};
+use crate::outbound;
 
 /// Orders that may wait for a call. People give few; a call that does not take them within a frame is stuck.
 const ORDERS_MAX: usize = 32;
@@ -21,12 +23,36 @@ const ENTRIES_MAX: usize = 10_000;
 pub struct LiveCall {
     id: CallId,
     knock: Knock,
+    /// The carrier's own first message, where the record should keep it.
+    carrier_start: Option<String>,
     bot: String,
     agent: &'static str,
     started_at: Timestamp,
     began: Instant,
     orders: mpsc::Sender<Order>,
     board: Mutex<Board>,
+    /// The carrier's own name for the media stream.
+    stream: OnceLock<String>,
+    pulse: Pulse,
+}
+
+/// The media socket's last sign of life. Written for every message, so nothing here waits for anybody.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// Milliseconds since the call began.
+    at_ms: AtomicU64,
+    sequence_number: AtomicU64,
+    held_frames: AtomicU64,
+}
+
+/// The same, for those who look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activity {
+    pub at: Timestamp,
+    /// The number of the carrier's last message that had one.
+    pub sequence_number: u64,
+    /// Frames of the caller that wait for an agent to hear them.
+    pub held_frames: u64,
 }
 
 /// What is known of a call at the moment.
@@ -45,6 +71,10 @@ struct Board {
 #[derive(Clone, Debug, Serialize)]
 pub struct CallView {
     pub id: CallId,
+    pub direction: Direction,
+    /// How far a call that we placed has come, while it lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<outbound::State>,
     pub carrier: String,
     pub carrier_call: Option<String>,
     pub bot: String,
@@ -62,6 +92,7 @@ impl LiveCall {
     pub fn new(
         id: CallId,
         knock: Knock,
+        carrier_start: Option<String>,
         bot: String,
         agent: &'static str,
     ) -> (Arc<LiveCall>, mpsc::Receiver<Order>) {
@@ -78,12 +109,15 @@ impl LiveCall {
         let call = LiveCall {
             id,
             knock,
+            carrier_start,
             bot,
             agent,
             started_at: Timestamp::now(),
             began: Instant::now(),
             orders,
             board: Mutex::new(board),
+            stream: OnceLock::new(),
+            pulse: Pulse::default(),
         };
         (Arc::new(call), taken)
     }
@@ -106,6 +140,39 @@ impl LiveCall {
 
     pub fn knock(&self) -> &Knock {
         &self.knock
+    }
+
+    pub fn carrier_start(&self) -> Option<&str> {
+        self.carrier_start.as_deref()
+    }
+
+    /// The carrier's own name for the media stream.
+    pub fn stream(&self) -> Option<&str> {
+        self.stream.get().map(String::as_str)
+    }
+
+    pub fn name_stream(&self, name: String) {
+        // A call has one media stream; a second one is another call that takes this one's place.
+        let _ = self.stream.set(name);
+    }
+
+    /// The media socket has given a sign of life.
+    pub fn touch(&self, sequence_number: Option<u64>, held_frames: usize) {
+        let at = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.pulse.at_ms.store(at, Ordering::Relaxed);
+        self.pulse.held_frames.store(held_frames as u64, Ordering::Relaxed);
+        if let Some(number) = sequence_number {
+            self.pulse.sequence_number.store(number, Ordering::Relaxed);
+        }
+    }
+
+    pub fn activity(&self) -> Activity {
+        let at = std::time::Duration::from_millis(self.pulse.at_ms.load(Ordering::Relaxed));
+        Activity {
+            at: self.started_at.checked_add(at).unwrap_or(self.started_at),
+            sequence_number: self.pulse.sequence_number.load(Ordering::Relaxed),
+            held_frames: self.pulse.held_frames.load(Ordering::Relaxed),
+        }
     }
 
     pub fn agent(&self) -> &'static str {
@@ -182,6 +249,9 @@ impl LiveCall {
         let board = self.board();
         CallView {
             id: self.id,
+            direction: self.knock.direction,
+            state: (self.knock.direction == Direction::Outbound && board.phase != PhaseName::Over)
+                .then_some(outbound::State::Answered),
             carrier: self.knock.carrier.clone(),
             carrier_call: board.carrier_call.clone(),
             bot: self.bot.clone(),

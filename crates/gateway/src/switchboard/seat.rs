@@ -1,21 +1,38 @@
 //! The right to one call.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use call::{CallId, Moment, SlotId};
+use serde::{Deserialize, Serialize};
 
 use super::{State, lock};
-use crate::config::Bot;
+use crate::config::{Bot, Variable};
 
 /// Who knocks, as far as the carrier says.
 #[derive(Clone, Debug, Default)]
 pub struct Knock {
+    pub direction: Direction,
     pub carrier: String,
     /// The carrier's own name for the call.
     pub carrier_call: Option<String>,
     pub from: Option<String>,
     pub to: Option<String>,
+    /// Whatever else the carrier says about the call, by name: what its flow, or whoever placed the call, gave along.
+    pub facts: Vec<(String, String)>,
+    /// Values for the agent's placeholders, from whoever had the call placed.
+    pub variables: BTreeMap<String, Variable>,
+}
+
+/// Who called whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    #[default]
+    Inbound,
+    /// We placed it.
+    Outbound,
 }
 
 /// Why a call cannot come in now.
@@ -27,6 +44,8 @@ pub enum Refusal {
     NoAgentSlot { limit: usize },
     #[error("the gateway is shutting down")]
     Draining,
+    #[error("the carrier has said that this call is over")]
+    Over,
 }
 
 impl Refusal {
@@ -36,6 +55,7 @@ impl Refusal {
             Refusal::AllLinesBusy { .. } => "all_lines_busy",
             Refusal::NoAgentSlot { .. } => "no_agent_slot",
             Refusal::Draining => "draining",
+            Refusal::Over => "over",
         }
     }
 }
@@ -55,6 +75,8 @@ pub struct Seat {
     pub knock: Knock,
     pub bot: Arc<Bot>,
     pub slot: Option<SlotLease>,
+    /// It takes the place of a call that is here under the same name, whose slot is free in a moment.
+    pub replaces: bool,
     state: Option<Arc<Mutex<State>>>,
 }
 
@@ -64,9 +86,10 @@ impl Seat {
         knock: Knock,
         bot: Arc<Bot>,
         slot: Option<SlotLease>,
+        replaces: bool,
         state: Arc<Mutex<State>>,
     ) -> Seat {
-        Seat { id, knock, bot, slot, state: Some(state) }
+        Seat { id, knock, bot, slot, replaces, state: Some(state) }
     }
 
     /// Gives everything back to a state that is already locked.
@@ -99,6 +122,10 @@ pub struct SlotLease {
 impl SlotLease {
     pub(super) fn new(slot: SlotId, state: Arc<Mutex<State>>, began: Instant) -> SlotLease {
         SlotLease { slot, state: Some(state), began }
+    }
+
+    pub(super) fn id(&self) -> SlotId {
+        self.slot
     }
 
     /// Says that the session still goes on.

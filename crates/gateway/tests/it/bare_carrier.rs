@@ -181,6 +181,7 @@ pub(crate) fn reserve(world: &World) -> (CallId, String) {
         carrier_call: Some(CALL.into()),
         from: Some("+14155550100".into()),
         to: None,
+        ..Knock::default()
     };
     let bot = world.gateway.bot(&world.gateway.config.default_bot).unwrap();
     let reservation = world.gateway.switchboard.reserve(knock, bot).unwrap();

@@ -1,5 +1,7 @@
 //! The commands that place calls, run as a newcomer runs them: the built program in an empty folder.
 
+mod carriers;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -213,7 +215,7 @@ fn many_callers_get_a_table_and_those_without_a_line_are_counted() {
     let folder = TempDir::new().unwrap();
     let gateway = Gateway::start(folder.path(), &["--set", "limits.calls=4"]);
 
-    for carrier in ["browser", "twilio"] {
+    for carrier in ["browser", "twilio", "plivo", "exotel", "mcube"] {
         let args = ["dial", "--carrier", carrier, "--url", &gateway.url, "--calls", "6", "--seconds", "4"];
         let output = run(folder.path(), &args);
 

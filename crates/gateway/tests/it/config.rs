@@ -276,6 +276,79 @@ fn unsigned_webhooks_are_refused_where_the_world_can_send_them() {
 }
 
 #[test]
+fn the_older_voicebots_variables_are_enough_for_exotel() {
+    let loaded = load(
+        &[
+            ("EXOTEL_WS_TOKEN", "a-secret-of-the-flow"),
+            ("WS_PATH", "/bot/socket"),
+            ("EXOTEL_ACCOUNT_SID", "acme1"),
+            ("EXOTEL_API_KEY", "key"),
+            ("EXOTEL_API_TOKEN", "token"),
+            ("EXOTEL_SUBDOMAIN", "@api.exotel.com"),
+            ("EXOTEL_PHONE_NUMBER", "08040000000"),
+            ("EXOTEL_CALLER_ID", "08047112233"),
+            ("WEBHOOK_BASE_URL", "https://voice.example.com"),
+            ("TRUNKLINE__SERVER__API_TOKEN", TOKEN),
+        ],
+        "",
+    )
+    .unwrap();
+
+    let exotel = &loaded.config.carriers.exotel;
+    assert!(exotel.has_account());
+    assert_eq!(exotel.ws_path, "/bot/socket");
+    assert_eq!(exotel.api_base().as_str(), "https://api.exotel.com/");
+    assert_eq!(exotel.phone_number.as_deref(), Some("08047112233"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn exotel_without_a_secret_is_refused_where_the_world_can_knock() {
+    let account = "[carriers.exotel]\naccount_sid = \"acme1\"\n";
+    let public = [("WEBHOOK_BASE_URL", "https://voice.example.com")];
+
+    let errors = load(&public, account).unwrap_err();
+    let problem = errors.0.iter().find(|problem| problem.key == "carriers.exotel.ws_token").unwrap();
+    assert!(
+        problem.wrong.contains("server.public_url") && problem.mend.contains("EXOTEL_WS_TOKEN"),
+        "{problem}"
+    );
+
+    let everywhere = format!("[server]\nlisten = \"0.0.0.0:7900\"\napi_token = \"{TOKEN}\"\n{account}");
+    assert!(load(&[], &everywhere).unwrap_err().to_string().contains("carriers.exotel.ws_token"));
+    assert!(load(&[], account).is_ok(), "on this machine it may be tried");
+    assert!(load(&public, "").is_ok(), "nobody uses Exotel");
+    let insisting = format!("{account}allow_unauthenticated = true\n");
+    let loaded = load(&public, &insisting).unwrap();
+    let key = "carriers.exotel.allow_unauthenticated";
+    assert!(loaded.warnings.iter().any(|warning| warning.key == key && warning.wrong.contains("EVERYBODY")));
+}
+
+#[test]
+fn what_exotel_would_refuse_is_refused_first() {
+    for (key, value) in [
+        ("sample_rate", "11025"),
+        ("frame_ms", "20"),
+        ("frame_ms", "1000"),
+        ("flow_id", "\"../1\""),
+        ("phone_number", "\"reception\""),
+        ("subdomain", "\"https://api.exotel.com\""),
+        ("api_base_url", "\"http://api.exotel.com\""),
+        ("legs_base_url", "\"ftp://127.0.0.1\""),
+        ("ws_path", "\"/call\""),
+        ("status_path", "\"/voicebot/sessions\""),
+        ("passthru_path", "\"/webhooks/exotel/status\""),
+        ("transfer_path", "\"no slash\""),
+    ] {
+        let errors = load(&[], &format!("[carriers.exotel]\n{key} = {value}\n")).unwrap_err();
+        let whole = format!("carriers.exotel.{key}");
+        // Of two paths that collide, the later one of the manual is told to make room.
+        let told = errors.0.iter().any(|problem| problem.key == whole && !problem.mend.is_empty());
+        assert!(told, "{key} = {value}: {errors}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_together_is_refused() {
     let bot = "[[bots]]\nname = \"a\"\nagent = \"demo\"\n";
     let el = "[[bots]]\nname = \"a\"\nagent = \"elevenlabs\"\n";
@@ -326,6 +399,12 @@ fn what_does_not_fit_together_is_refused() {
         (format!("{bot}tools = [{{ name = \"find\", url = \"http://x.test\" }}]"), "bots.0.tools.0.url"),
         (format!("{bot}[[lines]]\nnumber = \"+1415\"\nbot = \"b\""), "lines.0.bot"),
         (format!("{bot}[[lines]]\nnumber = \"anonymous\"\nbot = \"a\""), "lines.0.number"),
+        (
+            format!("{bot}[[lines]]\nnumber = \"+1415\"\nbot = \"a\"\ncarrier = \"browser\""),
+            "lines.0.carrier",
+        ),
+        ("[numbers]\ncountry = \"India\"".to_owned(), "numbers.country"),
+        ("[numbers]\ncountry = \"0091\"".to_owned(), "numbers.country"),
         ("bots = [{}]".to_owned(), "bots.0"),
         ("bots = { name = \"a\" }".to_owned(), "bots"),
         ("[limits]\ncalls = 99999999999".to_owned(), "limits.calls"),
@@ -425,9 +504,66 @@ proptest! {
     }
 }
 
-const TOKEN: &str = "b5f0c2e8d94a17360be1";
+pub(crate) const TOKEN: &str = "b5f0c2e8d94a17360be1";
 
-fn load(env: &[(&str, &str)], file: &str) -> Result<Loaded, ConfigErrors> {
+/// An account with which calls can be placed.
+const TWILIO: &str = "server.public_url = \"https://voice.example.com\"\nserver.api_token = \"0123456789abcdef01\"\n\
+                      carriers.twilio.account_sid = \"AC1\"\ncarriers.twilio.auth_token = \"token\"\n";
+
+#[test]
+fn no_calls_are_placed_until_somebody_says_where_to() {
+    let nothing = load(&[], "").unwrap().config;
+    assert!(nothing.outbound.allow.is_empty());
+    assert!(nothing.outbound.block.contains(&"+1900".to_owned()));
+
+    let loaded = load(
+        &[("TRUNKLINE__OUTBOUND__ALLOW", "+49,+1 415"), ("TRUNKLINE__OUTBOUND__PREFIXES__0__PREFIX", "+49")],
+        &format!("{TWILIO}outbound.prefixes = [{{ concurrent = 3 }}]"),
+    )
+    .unwrap();
+    assert_eq!(loaded.config.outbound.allow, ["+49", "+1 415"]);
+    assert_eq!(
+        (loaded.config.outbound.prefixes[0].prefix.as_str(), loaded.config.outbound.prefixes[0].concurrent),
+        ("+49", 3)
+    );
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn beginnings_and_bounds_of_placed_calls_are_checked() {
+    for (file, key) in [
+        ("outbound.allow = [\"germany\"]", "outbound.allow"),
+        ("outbound.block = [\"\"]", "outbound.block"),
+        ("outbound.prefixes = [{ concurrent = 1 }]", "outbound.prefixes.0.prefix"),
+        ("outbound.ring_s = 1", "outbound.ring_s"),
+        ("outbound.grace_s = 0", "outbound.grace_s"),
+        ("outbound.max_duration_s = 0", "outbound.max_duration_s"),
+    ] {
+        assert_eq!(only(&load(&[], file).unwrap_err()).key, key, "{file}");
+    }
+}
+
+#[test]
+fn what_a_bot_wants_of_machines_must_be_possible() {
+    let with = |agent: &str, voicemail: &str| {
+        let keys = [("ELEVENLABS_API_KEY", "sk_0123456789"), ("ELEVENLABS_AGENT_ID", "agent_1")];
+        let bot = format!("[[bots]]\nname = \"b\"\nagent = \"{agent}\"\n[bots.call.voicemail]\n{voicemail}");
+        load(&keys, &format!("{TWILIO}{bot}"))
+    };
+    assert!(with("elevenlabs", "do = \"say\"\ntext = \"Call us back.\"").is_ok());
+    assert!(with("demo", "do = \"hang_up\"").is_ok());
+    for (agent, voicemail, key) in [
+        ("elevenlabs", "do = \"say\"\ntext = \" \"", "bots.0.call.voicemail.text"),
+        ("demo", "do = \"say\"\ntext = \"Call us back.\"", "bots.0.call.voicemail.do"),
+        ("elevenlabs", "do = \"say\"", "bots.0.call.voicemail"),
+        ("elevenlabs", "do = \"sing\"", "bots.0.call.voicemail"),
+    ] {
+        let errors = with(agent, voicemail).unwrap_err();
+        assert!(errors.0.iter().any(|problem| problem.key == key), "{voicemail}: {errors}");
+    }
+}
+
+pub(crate) fn load(env: &[(&str, &str)], file: &str) -> Result<Loaded, ConfigErrors> {
     Config::load(&sources(env, file))
 }
 
@@ -443,7 +579,7 @@ fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn only(errors: &ConfigErrors) -> &Problem {
+pub(crate) fn only(errors: &ConfigErrors) -> &Problem {
     assert_eq!(errors.0.len(), 1, "{errors}");
     &errors.0[0]
 }

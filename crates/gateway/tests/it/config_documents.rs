@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gateway::config::keys::{Item, Kind, Section};
-use gateway::config::{self, Bot, BotTool, Config, ConfigFile, Line, Sources};
+use gateway::config::{self, Bot, BotTool, Config, ConfigFile, Line, OutboundPrefix, Sources};
+use gateway::manual;
 use serde_json::Value;
 
 #[test]
@@ -12,6 +13,50 @@ fn the_reference_in_the_repository_is_the_generated_one() {
     let checked_in = repository_file("docs/CONFIGURATION.md");
 
     assert!(checked_in == config::reference(), "run: trunkline config reference > docs/CONFIGURATION.md");
+}
+
+#[test]
+fn the_carriers_manual_in_the_repository_is_the_generated_one() {
+    let checked_in = repository_file("docs/CARRIERS.md");
+
+    assert!(checked_in == manual::carriers(), "run: trunkline carriers manual > docs/CARRIERS.md");
+}
+
+#[test]
+fn documents_lead_only_to_places_that_exist() {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/CARRIERS.md",
+        "docs/MOVING.md",
+        "docs/API.md",
+    ] {
+        let text = repository_file(name);
+        let folder = Path::new(name).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let (path, place) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let target =
+                if path.is_empty() { name.to_owned() } else { folder.join(path).display().to_string() };
+            let target = repository_file(&target);
+            let slug = |line: &str| {
+                let heading = line.trim_start_matches('#').trim().to_lowercase();
+                heading
+                    .chars()
+                    .filter(|c| c.is_alphanumeric() || "- _".contains(*c))
+                    .collect::<String>()
+                    .replace(' ', "-")
+            };
+            let headings = target.lines().filter(|line| line.starts_with('#')).map(slug);
+            assert!(
+                place.is_empty() || headings.into_iter().any(|heading| heading == place),
+                "{link} in {name}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -68,7 +113,8 @@ fn every_setting_has_its_manual_and_every_manual_its_setting() {
     let mut open = BTreeSet::new();
     describe(&Config::described(""), "", &mut described, &mut open);
     let bot = Bot { tools: vec![BotTool::default()], ..Bot::default() };
-    let config = Config { bots: vec![bot], lines: vec![Line::default()], ..Config::default() };
+    let mut config = Config { bots: vec![bot], lines: vec![Line::default()].into(), ..Config::default() };
+    config.outbound.prefixes.push(OutboundPrefix::default());
     let mut real = BTreeSet::new();
     leaves(&serde_json::to_value(config).unwrap(), "", &mut real);
 

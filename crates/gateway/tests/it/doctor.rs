@@ -25,7 +25,10 @@ fn a_fresh_machine_is_fit_and_is_told_what_could_come_next() {
     let text = doctor::to_text(&findings);
 
     assert!(doctor::is_fit(&findings), "{text}");
-    assert!(find(&findings, Area::Twilio, "not set up").mend.contains("TWILIO_AUTH_TOKEN"));
+    let carriers = &find(&findings, Area::Network, "no carrier is set up").mend;
+    for name in ["TWILIO_AUTH_TOKEN", "Plivo", "Exotel", "Mcube"] {
+        assert!(carriers.contains(name), "{carriers}");
+    }
     assert!(find(&findings, Area::ElevenLabs, "not set up").mend.contains("ELEVENLABS_API_KEY"));
     assert!(text.contains("Calls can come: ") && text.contains("This machine\n"), "{text}");
     let json: Value = serde_json::from_str(&doctor::to_json(&findings)).unwrap();
@@ -110,6 +113,42 @@ fn half_of_an_account_is_asked_for_its_other_half_alone() {
         assert!(half.mend.contains(missing) && !half.mend.contains(variable), "{}", half.mend);
         assert!(findings.iter().all(|found| found.area != Area::Bots || found.mend.is_empty()));
     }
+}
+
+#[test]
+fn each_carrier_that_is_being_set_up_has_its_chapter_and_no_other() {
+    let world = World::new();
+    let plivo = ("TRUNKLINE__CARRIERS__PLIVO__AUTH_TOKEN", TOKEN);
+
+    let half = doctor::offline(&world.load(&[plivo]));
+    let missing = find(&half, Area::Plivo, "not ready");
+    assert!(missing.mend.contains("WEBHOOK_BASE_URL"), "{}", missing.mend);
+    assert!(half.iter().all(|found| !matches!(found.area, Area::Exotel | Area::Mcube)));
+
+    let whole = doctor::offline(&world.load(&[plivo, ("WEBHOOK_BASE_URL", "https://voice.test.org")]));
+    find(&whole, Area::Plivo, "POST https://voice.test.org/plivo/answer");
+    find(&whole, Area::Plivo, "POST https://voice.test.org/plivo/hangup");
+    assert!(whole.iter().all(|found| found.area != Area::Twilio && !found.words.contains("no phone number")));
+    let text = doctor::to_text(&whole);
+    assert!(text.contains("\nPlivo\n") && !text.contains(TOKEN), "{text}");
+}
+
+#[test]
+fn calls_are_said_to_be_placed_only_where_they_are() {
+    let world = World::new();
+    let mut variables = vec![
+        ("TWILIO_ACCOUNT_SID", SID),
+        ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("WEBHOOK_BASE_URL", "https://voice.test.org"),
+    ];
+
+    let findings = doctor::offline(&world.load(&variables));
+    assert_eq!(find(&findings, Area::Twilio, "until outbound.allow names").severity, Severity::Hint);
+    assert!(find(&findings, Area::Twilio, "`from`").mend.contains("carriers.twilio.phone_number"));
+    assert!(findings.iter().all(|found| !found.words.contains("can be placed too")));
+
+    variables.extend([("TRUNKLINE__OUTBOUND__ALLOW", "+49"), ("TWILIO_PHONE_NUMBER", "+14155550100")]);
+    find(&doctor::offline(&world.load(&variables)), Area::Twilio, "calls can be placed too");
 }
 
 #[tokio::test]

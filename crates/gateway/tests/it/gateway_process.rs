@@ -25,6 +25,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use wire::Secret;
 
+use crate::every_carrier::{Line, config_of_all};
 use crate::withstand_kill::config;
 use crate::world::soon;
 
@@ -40,6 +41,8 @@ pub(crate) const FILLER: &str = "filler";
 #[derive(Debug, Serialize, Deserialize)]
 struct Plan {
     network: String,
+    /// The interfaces of the other carriers, if there are others.
+    others: Vec<String>,
     platform: String,
     api_key: String,
     folder: PathBuf,
@@ -79,9 +82,19 @@ pub(crate) struct GatewayProcess {
 
 impl GatewayProcess {
     pub(crate) async fn start(network: &Twilio, platform: &ElevenLabs) -> GatewayProcess {
+        GatewayProcess::start_with(network, Vec::new(), platform).await
+    }
+
+    /// With the interfaces of all carriers, in the order of [`Line::usual`].
+    pub(crate) async fn start_with(
+        network: &Twilio,
+        others: Vec<String>,
+        platform: &ElevenLabs,
+    ) -> GatewayProcess {
         let folder = tempfile::tempdir().unwrap();
         let plan = Plan {
             network: network.base_url(),
+            others,
             platform: platform.base_url(),
             api_key: platform.api_key().to_owned(),
             folder: folder.path().to_owned(),
@@ -171,7 +184,7 @@ async fn the_other_half() {
     let Ok(plan) = std::env::var(PLAN) else { return };
     let plan: Plan = serde_json::from_str(&plan).unwrap();
     let before = sockets();
-    let serving = start(settled(config(), &plan), LogDrops::default(), None).await.unwrap();
+    let serving = start(settled(&plan), LogDrops::default(), None).await.unwrap();
     let gateway = Arc::clone(&serving.gateway);
     say(&Said::Listening(serving.address));
     let mut orders = orders();
@@ -201,7 +214,11 @@ fn orders() -> mpsc::Receiver<String> {
     orders
 }
 
-fn settled(mut config: Config, plan: &Plan) -> Config {
+fn settled(plan: &Plan) -> Config {
+    let mut config = if plan.others.is_empty() { config() } else { config_of_all() };
+    for (line, base_url) in Line::usual().into_iter().zip(&plan.others) {
+        line.tell(&mut config.carriers, base_url);
+    }
     config.server.data_dir = plan.folder.clone();
     config.carriers.twilio.api_base_url = plan.network.parse().unwrap();
     config.agents.elevenlabs.base_url = plan.platform.parse().unwrap();

@@ -48,6 +48,21 @@ async fn the_status_says_what_this_gateway_is() {
         (&status["carriers"][1]["name"], &status["carriers"][1]["ready"]),
         (&json!("twilio"), &json!(true))
     );
+    let twilio = &status["carriers"][1];
+    assert_eq!(twilio["addresses"][0]["url"], "https://voice.example.com/webhooks/inbound");
+    assert_eq!((&twilio["missing"], &twilio["title"]), (&json!([]), &json!("Twilio")));
+    let names: Vec<&str> = status["carriers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|carrier| carrier["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["browser", "twilio", "plivo", "exotel", "mcube"]);
+    assert_eq!(status["carriers"][2]["ready"], false);
+    assert!(
+        status["carriers"][2]["words"].as_str().unwrap().contains("carriers.plivo.auth_token"),
+        "{status}"
+    );
     assert_eq!(format!("http://{}", status["listen"].as_str().unwrap()), stage.base);
     assert_eq!(status["public_url"], "https://voice.example.com");
     assert_eq!(status["draining"], false);
@@ -104,6 +119,11 @@ async fn a_call_can_be_watched_and_ended_and_read_afterwards() {
     let before = stage.get_json(&format!("/api/v1/calls?limit=5&before={}", socket.id)).await;
     assert_eq!(before["recent"], json!([]), "nothing is older");
     assert_eq!(stage.get_json("/api/v1/calls?limit=0").await["recent"], json!([]));
+    let theirs = over["carrier_call"].as_str().unwrap();
+    let found = stage.get_json(&format!("/api/v1/calls?carrier_call={theirs}")).await;
+    assert_eq!((found["recent"].as_array().unwrap().len(), &found["recent"][0]), (1, over));
+    let nobodys = stage.get_json("/api/v1/calls?carrier_call=CA0").await;
+    assert_eq!((&nobodys["live"], &nobodys["recent"]), (&json!([]), &json!([])));
     let again = stage.http.post(stage.at(&format!("{path}/hangup"))).send().await.unwrap();
     assert_eq!(code(again).await, (409, "call_over".into()));
 }

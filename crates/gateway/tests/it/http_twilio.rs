@@ -281,7 +281,8 @@ async fn the_pretended_twilio_of_this_machine_is_answered_on_this_machine() {
 async fn the_number_that_was_called_decides_who_answers() {
     let stage = Stage::with_twilio(|config| {
         config.bots.push(Bot { name: "night".into(), ..Bot::default() });
-        config.lines = vec![Line { number: "+1 415 555 0100".into(), bot: "night".into() }];
+        config.lines =
+            vec![Line { number: "+1 415 555 0100".into(), bot: "night".into(), carrier: None }].into();
     })
     .await;
 

@@ -50,7 +50,7 @@ fn setup() -> Setup {
     setup.config.lines = LINES
         .iter()
         .zip(bots)
-        .map(|(number, bot)| Line { number: (*number).into(), bot: bot.into() })
+        .map(|(number, bot)| Line { number: (*number).into(), bot: bot.into(), carrier: None })
         .collect();
     setup.config.limits.calls_per_minute_per_address = 0;
     setup.config.limits.api_requests_per_minute_per_address = 0;

@@ -25,7 +25,7 @@ const FRAGILE_LINE: &str = "+14155550177";
 async fn a_panic_in_one_call_ends_that_call_and_no_other() {
     let mut setup = Setup::demo();
     setup.config.bots.push(Bot { name: FRAGILE.into(), agent: AgentKind::Demo, ..Bot::default() });
-    setup.config.lines.push(Line { number: FRAGILE_LINE.into(), bot: FRAGILE.into() });
+    setup.config.lines.push(Line { number: FRAGILE_LINE.into(), bot: FRAGILE.into(), carrier: None });
     lay_the_mine();
     let world = setup.start().await;
     let bystander = world.call(Caller::silent());

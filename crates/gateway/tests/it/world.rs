@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use audio::{Rate, g711};
 use call::{CallSettings, Fact, Receipt, ReconnectSettings};
+use futures_util::future::BoxFuture;
 use gateway::config::{AgentKind, Bot, Config, ElevenLabsAuth};
 use gateway::gateway::Gateway;
 use gateway::ops::logs::LogDrops;
@@ -87,17 +88,20 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn start(self) -> World {
-        let Setup { platform, network, mut config } = self;
-        let folder = tempfile::tempdir().unwrap();
-        let network = Twilio::start(network).await.unwrap();
-        let platform = ElevenLabs::start(platform).await.unwrap();
-        config.server.data_dir = folder.path().to_owned();
-        config.carriers.twilio.api_base_url = network.base_url().parse().unwrap();
-        config.agents.elevenlabs.base_url = platform.base_url().parse().unwrap();
-        config.agents.elevenlabs.api_key = Some(Secret::new(platform.api_key()));
-        let serving = start(config, LogDrops::default(), None).await.unwrap();
-        World { gateway: Arc::clone(&serving.gateway), network, platform, serving, folder }
+    /// On the heap: what starts here is large, and tests have it in many places.
+    pub(crate) fn start(self) -> BoxFuture<'static, World> {
+        Box::pin(async move {
+            let Setup { platform, network, mut config } = self;
+            let folder = tempfile::tempdir().unwrap();
+            let network = Twilio::start(network).await.unwrap();
+            let platform = ElevenLabs::start(platform).await.unwrap();
+            config.server.data_dir = folder.path().to_owned();
+            config.carriers.twilio.api_base_url = network.base_url().parse().unwrap();
+            config.agents.elevenlabs.base_url = platform.base_url().parse().unwrap();
+            config.agents.elevenlabs.api_key = Some(Secret::new(platform.api_key()));
+            let serving = start(config, LogDrops::default(), None).await.unwrap();
+            World { gateway: Arc::clone(&serving.gateway), network, platform, serving, folder }
+        })
     }
 }
 
@@ -141,7 +145,11 @@ impl World {
 
     /// The call as the gateway sees it, once it is there.
     pub(crate) async fn live(&self, carrier_call: &str) -> Arc<switchboard::LiveCall> {
-        let find = || self.gateway.switchboard.find_by_name("twilio", carrier_call);
+        self.live_on("twilio", carrier_call).await
+    }
+
+    pub(crate) async fn live_on(&self, carrier: &str, carrier_call: &str) -> Arc<switchboard::LiveCall> {
+        let find = || self.gateway.switchboard.find_by_name(carrier, carrier_call);
         eventually("the call is live at the gateway", || find().is_some()).await;
         find().unwrap()
     }

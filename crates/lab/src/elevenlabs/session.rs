@@ -102,7 +102,7 @@ pub(super) async fn hold(
         workspace,
     };
     let ending = session.live(&mut opening, injected).await;
-    let Session { wire, workspace, .. } = session;
+    let Session { mut wire, workspace, .. } = session;
     match ending {
         Ending::Close { code, reason } => {
             wire.close(code, &reason, CLOSE_WITHIN).await;
@@ -297,7 +297,7 @@ impl Session {
                 }
             }
             Heard::Binary(bytes) => {
-                let problem = format!("a binary message of {bytes} bytes");
+                let problem = format!("a binary message of {} bytes", bytes.len());
                 self.complain(problem.clone());
                 self.error(ErrorShape::Nested, 1008, "invalid_message", &problem);
                 Err(Ending::Close { code: 1008, reason: problem })

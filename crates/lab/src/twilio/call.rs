@@ -1,62 +1,28 @@
 //! One call, from its first ring to its report: asks for documents, goes through their verbs, and keeps the line.
 
-mod line;
 mod progress;
 mod verbs;
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audio::Frame;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::callbacks::Callbacks;
-use super::live::LiveCall;
-use super::timeline::{CallReport, End, Happening, How, MediaSums, Timeline, Warning};
+use super::originate::Detection;
 use super::twiml::{self, Document};
-use super::webhook::{Answer, Asking};
-use super::{Callee, Method, Network, PlacedCall};
+use super::webhook::Asking;
+use super::{Callee, DialOutcome, End, Happening, LiveCall, Method, Network, PlacedCall, Warning};
 use crate::faults::Faults;
-use crate::hearing::Change;
+use crate::phone::call::Phone;
+use crate::phone::callbacks::Callbacks;
+use crate::phone::order::{Leave, Order, Source};
+use crate::phone::web::Answer;
 use crate::{chance, locked};
-use line::Line;
 
 /// Documents one call may go through. A real polling loop pauses between two; this one has lost its way.
 const DOCUMENTS_MAX: usize = 1_000;
-
-/// What can be ordered of a call.
-#[derive(Debug)]
-pub(super) enum Order {
-    Press(String),
-    Speak(Frame),
-    HangUp,
-    KillSocket(How),
-    SecondSocket,
-    SendText(String),
-    /// REST: new instructions.
-    Replace(Source),
-    /// REST: `Status=completed`.
-    Complete,
-    /// REST: `Status=canceled`.
-    Cancel,
-}
-
-/// Where a document comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Inline(String),
-    Url { url: String, method: Method, form: Vec<(String, String)> },
-}
-
-/// Why the present document is left.
-#[derive(Debug)]
-pub(super) enum Leave {
-    Goto(Source),
-    End(End),
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallStatus {
@@ -123,31 +89,28 @@ impl CallState {
 pub(super) struct Call {
     pub(super) network: Arc<Network>,
     pub(super) state: Arc<CallState>,
-    pub(super) timeline: Arc<Timeline>,
+    pub(super) phone: Phone,
     pub(super) asking: Asking,
     pub(super) faults: Faults,
-    pub(super) orders: mpsc::Receiver<Order>,
-    pub(super) line: Line,
-    pub(super) media: MediaSums,
-    pub(super) stream_sids: Vec<String>,
     pub(super) callbacks: Callbacks,
     /// Where the present document came from; relative URLs in it are read against that.
     base: Option<url::Url>,
     placed: PlacedCall,
-    verbs: Vec<String>,
     sequence: u64,
+    /// Who is told what answered, and whether it is a machine.
+    detection: Option<(Detection, bool)>,
 }
 
 /// An inbound call: rings, and the number's webhook is asked.
 pub(super) fn place(network: &Arc<Network>, placed: PlacedCall) -> LiveCall {
     let first =
         Source::Url { url: placed.webhook_url.clone(), method: placed.webhook_method, form: Vec::new() };
-    let (mut call, live, report) = prepare(network, placed, "inbound");
+    let (mut call, live) = prepare(network, placed, "inbound");
     network.life.tasks.spawn(Box::pin(async move {
         call.set_status(CallStatus::Ringing);
         call.report_progress("ringing", &[]);
         let end = Box::pin(call.go(first)).await;
-        call.over(end, report).await;
+        call.over(end).await;
     }));
     live
 }
@@ -159,8 +122,11 @@ pub(super) fn originate(
     callee: Callee,
     timeout: Duration,
     first: Source,
-) -> LiveCall {
-    let (mut call, live, report) = prepare(network, placed, "outbound-api");
+    detection: Option<Detection>,
+) -> (Arc<CallState>, LiveCall) {
+    let (mut call, live) = prepare(network, placed, "outbound-api");
+    call.detection = detection.map(|detection| (detection, callee.is_machine));
+    let state = Arc::clone(&call.state);
     network.life.tasks.spawn(Box::pin(async move {
         call.report_progress("initiated", &[]);
         let end = match call.ring(&callee, timeout).await {
@@ -168,54 +134,43 @@ pub(super) fn originate(
             Err(Leave::End(end)) => end,
             Err(Leave::Goto(source)) => Box::pin(call.go(source)).await,
         };
-        call.over(end, report).await;
+        call.over(end).await;
     }));
-    live
+    (state, live)
 }
 
-fn prepare(
-    network: &Arc<Network>,
-    placed: PlacedCall,
-    direction: &'static str,
-) -> (Call, LiveCall, oneshot::Sender<CallReport>) {
-    // Orders come from a test or from REST, a handful per call.
-    let (orders, receiver) = mpsc::channel(64);
+fn prepare(network: &Arc<Network>, placed: PlacedCall, direction: &'static str) -> (Call, LiveCall) {
+    let sid = placed.call_sid.clone().unwrap_or_else(|| chance::sid("CA"));
+    let (phone, live) = Phone::new(sid.clone(), placed.caller.clone(), &network.tls, &network.life);
     let state = Arc::new(CallState {
-        sid: chance::sid("CA"),
+        sid,
         from: placed.from.clone(),
         to: placed.to.clone(),
         direction,
         created: Timestamp::now(),
-        orders,
+        orders: phone.orderer(),
         facts: Mutex::new(CallFacts { status: CallStatus::Queued, answered: None, ended: None, seconds: 0 }),
     });
     locked(&network.calls).insert(state.sid.clone(), Arc::clone(&state));
-    let timeline = Timeline::start();
     let asking = Asking {
-        http: network.http.clone(),
+        web: network.web.clone(),
         token: network.config.auth_token.clone(),
         signing: placed.signing.clone(),
     };
     let out_of_order = placed.status_callback.as_ref().is_some_and(|callback| callback.out_of_order);
-    let (sender, report) = oneshot::channel();
-    let live = LiveCall { state: Arc::clone(&state), timeline: Arc::clone(&timeline), report };
     let call = Call {
         network: Arc::clone(network),
-        callbacks: Callbacks::start(asking.clone(), Arc::clone(&timeline), out_of_order),
+        callbacks: Callbacks::start(network.web.clone(), Arc::clone(&phone.timeline), out_of_order),
         state,
-        timeline,
+        phone,
         asking,
         faults: placed.faults.clone(),
-        orders: receiver,
-        line: Line::new(placed.caller.clone()),
-        media: MediaSums::default(),
-        stream_sids: Vec::new(),
         base: None,
         placed,
-        verbs: Vec::new(),
         sequence: 0,
+        detection: None,
     };
-    (call, live, sender)
+    (call, live)
 }
 
 impl Call {
@@ -223,13 +178,13 @@ impl Call {
         self.set_status(CallStatus::Ringing);
         self.report_progress("ringing", &[]);
         let rings = callee.rings_for.min(timeout);
-        self.meanwhile(tokio::time::sleep(rings)).await?;
+        self.phone.meanwhile(tokio::time::sleep(rings)).await?;
         let status = match callee.outcome {
             _ if callee.rings_for >= timeout => CallStatus::NoAnswer,
-            super::DialOutcome::Completed => return Ok(()),
-            super::DialOutcome::Busy => CallStatus::Busy,
-            super::DialOutcome::NoAnswer => CallStatus::NoAnswer,
-            super::DialOutcome::Failed => CallStatus::Failed,
+            DialOutcome::Completed => return Ok(()),
+            DialOutcome::Busy => CallStatus::Busy,
+            DialOutcome::NoAnswer => CallStatus::NoAnswer,
+            DialOutcome::Failed => CallStatus::Failed,
         };
         Err(Leave::End(End::NotAnswered { status: status.as_str().into() }))
     }
@@ -257,9 +212,9 @@ impl Call {
 
     async fn run(&mut self, document: Document) -> Result<(), Leave> {
         for (element, verb) in document.verbs {
-            self.timeline.note(Happening::Verb { element: element.clone() });
+            self.phone.timeline.note(Happening::Verb { element: element.clone() });
             let name = element.trim_matches(['<', '>']).split(' ').next().unwrap_or_default().to_owned();
-            self.verbs.push(name);
+            self.phone.verbs.push(name);
             Box::pin(self.obey(verb)).await?;
         }
         Ok(())
@@ -292,7 +247,7 @@ impl Call {
         };
         let code = problem.code.unwrap_or_default();
         let text = problem.text.clone();
-        self.timeline.warn(problem);
+        self.phone.timeline.warn(problem);
         match (self.placed.fallback_url.clone(), failed) {
             (Some(fallback), None) => {
                 let source = Source::Url { url: fallback, method: Method::Post, form: Vec::new() };
@@ -308,13 +263,13 @@ impl Call {
         method: Method,
         form: &[(String, String)],
     ) -> Result<Result<Answer, Warning>, Leave> {
-        self.timeline.note(Happening::WebhookAsked { url: url.to_owned() });
+        self.phone.timeline.note(Happening::WebhookAsked { url: url.to_owned() });
         let asking = self.asking.clone();
         let began = Instant::now();
-        let answer = self.meanwhile(async { asking.ask(method, url, form).await }).await?;
+        let answer = self.phone.meanwhile(async { asking.ask(method, url, form).await }).await?;
         Ok(match answer {
             Ok(answer) => {
-                self.timeline.note(Happening::WebhookAnswered {
+                self.phone.timeline.note(Happening::WebhookAnswered {
                     url: url.to_owned(),
                     status: answer.status,
                     took: began.elapsed(),
@@ -323,7 +278,8 @@ impl Call {
             }
             Err(problem) => {
                 let problem = problem.to_string();
-                self.timeline
+                self.phone
+                    .timeline
                     .note(Happening::WebhookFailed { url: url.to_owned(), problem: problem.clone() });
                 Err(Warning::coded(11205, format!("HTTP connection failure: {problem}")))
             }
@@ -346,12 +302,12 @@ impl Call {
         match twiml::read(text) {
             Ok(document) => {
                 for warning in &document.warnings {
-                    self.timeline.warn(warning.clone());
+                    self.phone.timeline.warn(warning.clone());
                 }
                 Ok(document)
             }
             Err(warning) => {
-                self.timeline.warn(warning.clone());
+                self.phone.timeline.warn(warning.clone());
                 Err(Leave::End(End::ApplicationError { problem: warning.text }))
             }
         }
@@ -385,101 +341,17 @@ impl Call {
             Err(url::ParseError::RelativeUrlWithoutBase) => match &self.base {
                 Some(base) => base.join(url).ok().map(String::from),
                 None => {
-                    self.timeline
+                    self.phone
+                        .timeline
                         .warn(Warning::coded(15004, format!("{url:?} is relative, in inline TwiML")));
                     None
                 }
             },
             Err(_) => {
-                self.timeline.warn(Warning::coded(11100, format!("Invalid URL format: {url:?}")));
+                self.phone.timeline.warn(Warning::coded(11100, format!("Invalid URL format: {url:?}")));
                 None
             }
         }
-    }
-
-    /// Keeps the line going while `work` is under way.
-    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Leave> {
-        let mut work = pin!(work);
-        let over = self.network.life.over.clone();
-        loop {
-            let order = tokio::select! {
-                biased;
-                done = &mut work => return Ok(done),
-                () = over.cancelled() => return Err(Leave::End(End::ShutDown)),
-                order = self.orders.recv() => order,
-                () = sleep_until(self.line.next_tick()), if self.line.is_up() => {
-                    self.tick(&[])?;
-                    continue;
-                }
-            };
-            self.take_order(order)?;
-        }
-    }
-
-    /// Lives through `length` of the call, with this in the caller's ear.
-    pub(super) async fn listen(&mut self, sound: &[i16], length: Duration) -> Result<(), Leave> {
-        let ticks = length.as_millis().div_ceil(crate::sound::TICK.as_millis());
-        let over = self.network.life.over.clone();
-        let mut pieces = sound.chunks(crate::sound::TICK_SAMPLES);
-        let mut lived = 0;
-        while lived < ticks {
-            let order = tokio::select! {
-                biased;
-                () = over.cancelled() => return Err(Leave::End(End::ShutDown)),
-                order = self.orders.recv() => order,
-                () = sleep_until(self.line.next_tick()) => {
-                    self.tick(pieces.next().unwrap_or(&[]))?;
-                    lived += 1;
-                    continue;
-                }
-            };
-            self.take_order(order)?;
-        }
-        Ok(())
-    }
-
-    /// One tick outside of a media stream.
-    fn tick(&mut self, sound: &[i16]) -> Result<(), Leave> {
-        let tick = self.line.tick(sound);
-        self.note_caller(&tick);
-        if tick.hangs_up { Err(Leave::End(End::CallerHungUp)) } else { Ok(()) }
-    }
-
-    pub(super) fn note_caller(&self, tick: &crate::caller::Tick) {
-        match tick.noticed {
-            Some(Change::Started) => self.timeline.note(Happening::AgentSpeechBegan),
-            Some(Change::Stopped) => self.timeline.note(Happening::AgentSpeechEnded),
-            None => {}
-        }
-        if tick.began_speaking {
-            self.timeline.note(Happening::CallerSpeaks);
-        }
-        if let Some(digit) = tick.pressed {
-            self.timeline.note(Happening::CallerPressed { digit });
-        }
-        if tick.lost_patience {
-            self.timeline.note(Happening::CallerLostPatience);
-        }
-    }
-
-    /// An order where no media stream is open.
-    pub(super) fn take_order(&mut self, order: Option<Order>) -> Result<(), Leave> {
-        match order {
-            Some(Order::Press(digits)) => self.line.caller.press(&digits),
-            Some(Order::Speak(frame)) => self.line.caller.speak(&frame),
-            Some(Order::HangUp) => return Err(Leave::End(End::CallerHungUp)),
-            Some(Order::Complete) => return Err(Leave::End(End::CompletedByRest)),
-            Some(Order::Cancel) if !self.line.is_up() => return Err(Leave::End(End::Canceled)),
-            Some(Order::Replace(source)) => {
-                self.timeline.note(Happening::Redirected);
-                return Err(Leave::Goto(source));
-            }
-            // These need a socket.
-            Some(Order::KillSocket(_) | Order::SecondSocket | Order::SendText(_) | Order::Cancel) => {}
-            // The state, which this call holds itself, owns a sender.
-            None => return Err(Leave::End(End::ShutDown)),
-        }
-        Ok(())
     }
 }
 

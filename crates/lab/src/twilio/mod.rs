@@ -5,20 +5,17 @@
 //! It is stricter than the original where the documents are strict, and writes down every deviation.
 //!
 //! Read along the flow: `webhook` asks, `twiml` reads the answer, `call` lives through it verb by verb, `stream` is the
-//! verb that matters, `playout` what the caller has yet to hear, `strict` what is wrong with what the gateway says,
-//! `rest` what can be ordered from outside. Taps (`<Start><Stream>`) are not emulated, and reported as a warning.
+//! verb that matters, `dialect` what is said on it, `strict` what is wrong with what the gateway says, `rest` what can
+//! be ordered from outside. Taps (`<Start><Stream>`) are not emulated, and reported as a warning.
 
 mod call;
-mod callbacks;
-mod live;
+mod dialect;
 mod messages;
 mod originate;
-mod playout;
 mod rest;
 pub mod signature;
 mod stream;
 mod strict;
-mod timeline;
 mod twiml;
 mod webhook;
 
@@ -29,13 +26,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-pub use live::LiveCall;
-pub use timeline::{CallNote, CallReport, End, Happening, How, MediaSums, Notes, StreamEnd, Warning};
+pub use crate::phone::{
+    CallNote, CallReport, Callee, DialOutcome, Dialling, End, Happening, How, LiveCall, MediaSums, Method,
+    Notes, StreamEnd, Warning,
+};
 
 use crate::caller::Caller;
 use crate::faults::Faults;
 use crate::locked;
 use crate::net::{self, Life, Served};
+use crate::phone::web::{self, Web};
 use call::CallState;
 
 /// How this Twilio is set up.
@@ -51,6 +51,8 @@ pub struct TwilioConfig {
     pub callee: Callee,
     /// What REST answers when it shall not work: `at_handshake: error_body …`, `at_handshake: delay …`.
     pub rest_faults: Faults,
+    /// Every two callbacks of calls that REST originates arrive in the wrong order.
+    pub callbacks_out_of_order: bool,
     /// For `https` and `wss`; none means the public certificate authorities.
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -64,65 +66,8 @@ impl Default for TwilioConfig {
             dialling: Dialling::default(),
             callee: Callee::default(),
             rest_faults: Faults::none(),
+            callbacks_out_of_order: false,
             tls: None,
-        }
-    }
-}
-
-/// What becomes of a call that `<Dial>` places.
-#[derive(Clone, Debug)]
-pub struct Dialling {
-    pub outcome: DialOutcome,
-    pub rings_for: Duration,
-    /// How long the conversation lasts once answered.
-    pub talks_for: Duration,
-}
-
-impl Default for Dialling {
-    fn default() -> Dialling {
-        Dialling {
-            outcome: DialOutcome::Completed,
-            rings_for: Duration::from_secs(1),
-            talks_for: Duration::from_secs(2),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DialOutcome {
-    Completed,
-    Busy,
-    NoAnswer,
-    Failed,
-}
-
-impl DialOutcome {
-    fn status(self) -> &'static str {
-        match self {
-            DialOutcome::Completed => "completed",
-            DialOutcome::Busy => "busy",
-            DialOutcome::NoAnswer => "no-answer",
-            DialOutcome::Failed => "failed",
-        }
-    }
-}
-
-/// The other end of a call that REST originates.
-#[derive(Clone, Debug)]
-pub struct Callee {
-    pub outcome: DialOutcome,
-    pub rings_for: Duration,
-    pub caller: Caller,
-    pub faults: Faults,
-}
-
-impl Default for Callee {
-    fn default() -> Callee {
-        Callee {
-            outcome: DialOutcome::Completed,
-            rings_for: Duration::from_millis(200),
-            caller: Caller::silent(),
-            faults: Faults::none(),
         }
     }
 }
@@ -132,6 +77,8 @@ impl Default for Callee {
 pub struct PlacedCall {
     pub from: String,
     pub to: String,
+    /// Twilio's name for the call; none makes one up.
+    pub call_sid: Option<String>,
     pub webhook_url: String,
     pub webhook_method: Method,
     pub fallback_url: Option<String>,
@@ -149,6 +96,7 @@ impl Default for PlacedCall {
         PlacedCall {
             from: "+14155550100".into(),
             to: "+14155550199".into(),
+            call_sid: None,
             webhook_url: String::new(),
             webhook_method: Method::Post,
             fallback_url: None,
@@ -159,12 +107,6 @@ impl Default for PlacedCall {
             signing: Signing::Right,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Post,
 }
 
 /// Where a call's progress is reported to.
@@ -203,7 +145,7 @@ pub struct Twilio {
 #[derive(Debug)]
 struct Network {
     config: TwilioConfig,
-    http: reqwest::Client,
+    web: Web,
     tls: Arc<rustls::ClientConfig>,
     calls: Mutex<HashMap<String, Arc<CallState>>>,
     callees: Mutex<HashMap<String, Callee>>,
@@ -219,14 +161,14 @@ impl Twilio {
         let (listener, address) = net::bind().await?;
         let tls = match &config.tls {
             Some(tls) => Arc::clone(tls),
-            None => public_tls().map_err(io::Error::other)?,
+            None => web::public_tls().map_err(io::Error::other)?,
         };
-        let http = webhook::client(&tls).map_err(io::Error::other)?;
+        let web = Web::new(&tls, "TwilioProxy/1.1", webhook::ANSWER_WITHIN).map_err(io::Error::other)?;
         let (originated, receiver) = mpsc::channel(ORIGINATED_MAX);
         let life = Life::default();
         let network = Arc::new(Network {
             config,
-            http,
+            web,
             tls,
             calls: Mutex::default(),
             callees: Mutex::default(),
@@ -274,20 +216,4 @@ impl Twilio {
     pub async fn shut_down(self) {
         self.served.life.end().await;
     }
-}
-
-fn public_tls() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// The `Authorization` header of HTTP Basic.
-fn b64_basic(user: &str, password: &str) -> String {
-    format!("Basic {}", crate::b64::encode(format!("{user}:{password}").as_bytes()))
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::call::{self, CallState, Source};
+use super::call::{self, CallState};
 use super::rest::{Form, RestError};
 use super::{Method, Network, PlacedCall, Signing, StatusCallback};
 use crate::locked;
+use crate::phone::order::Source;
 
 /// Longer documents must be fetched by URL.
 pub(super) const INLINE_CHARACTERS_MAX: usize = 4_000;
@@ -35,7 +36,8 @@ pub(super) fn originate(network: &Arc<Network>, form: &Form) -> Result<Arc<CallS
                 return Err(RestError::bad(21626, &format!("Invalid 'StatusCallbackEvent': {odd}")));
             }
             let events = if events.is_empty() { vec!["completed".to_owned()] } else { events };
-            Some(StatusCallback { url: url_of(url)?, events, out_of_order: false })
+            let out_of_order = network.config.callbacks_out_of_order;
+            Some(StatusCallback { url: url_of(url)?, events, out_of_order })
         }
     };
     let timeout = match form.one("Timeout") {
@@ -45,6 +47,7 @@ pub(super) fn originate(network: &Arc<Network>, form: &Form) -> Result<Arc<CallS
             _ => return Err(RestError::bad(21230, &format!("Invalid 'Timeout': {text}"))),
         },
     };
+    let detection = detection(form)?;
     let callee = locked(&network.callees).get(to).cloned().unwrap_or_else(|| network.config.callee.clone());
     let placed = PlacedCall {
         from: from.to_owned(),
@@ -56,11 +59,32 @@ pub(super) fn originate(network: &Arc<Network>, form: &Form) -> Result<Arc<CallS
         signing: Signing::Right,
         ..PlacedCall::default()
     };
-    let live = call::originate(network, placed, callee, Duration::from_secs(timeout), first);
-    let state = Arc::clone(&live.state);
+    let (state, live) =
+        call::originate(network, placed, callee, Duration::from_secs(timeout), first, detection);
     // With nobody asking for handles the call goes on without one.
     let _ = network.originated.try_send(live);
     Ok(state)
+}
+
+/// Who is told what answered, and whether a machine's greeting is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Detection {
+    pub(super) url: String,
+    pub(super) waits_for_beep: bool,
+}
+
+/// Detection beside the call. The kind that holds the call up is not emulated.
+fn detection(form: &Form) -> Result<Option<Detection>, RestError> {
+    let waits_for_beep = match form.one("MachineDetection") {
+        None => return Ok(None),
+        Some("Enable") => false,
+        Some("DetectMessageEnd") => true,
+        Some(other) => return Err(RestError::bad(20001, &format!("Invalid 'MachineDetection': {other}"))),
+    };
+    match (form.one("AsyncAmd"), form.one("AsyncAmdStatusCallback")) {
+        (Some("true"), Some(url)) => Ok(Some(Detection { url: url_of(url)?, waits_for_beep })),
+        _ => Err(RestError::bad(20001, "this emulator detects machines with AsyncAmd alone")),
+    }
 }
 
 pub(super) fn inline(twiml: &str) -> Result<String, RestError> {

@@ -11,11 +11,13 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
 
-use super::call::{CallState, CallStatus, Order, Source, rfc2822};
+use super::Network;
+use super::call::{CallState, CallStatus, rfc2822};
 use super::originate::{inline, originate, url_of};
-use super::{Network, b64_basic};
 use crate::locked;
 use crate::net::Connection;
+use crate::phone::order::{Order, Source};
+use crate::phone::web::basic;
 
 const FORM_BYTES_MAX: usize = 256 * 1024;
 
@@ -92,7 +94,7 @@ async fn gate(State(network): State<Arc<Network>>, request: Request, next: Next)
         return (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
     }
     let config = &network.config;
-    let wanted = b64_basic(&config.account_sid, &config.auth_token);
+    let wanted = basic(&config.account_sid, &config.auth_token);
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if given != Some(wanted.as_str()) {
         let refused =

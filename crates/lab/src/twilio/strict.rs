@@ -2,33 +2,26 @@
 
 use serde_json::{Map, Value};
 
-use super::timeline::Warning;
+use crate::phone::Warning;
+use crate::phone::dialect::{Reading, Said};
 
 /// "Invalid message": unknown event, missing or extra field, wrong stream.
 const INVALID_MESSAGE: u32 = 31951;
 /// No limit is documented; a second of audio is 11 kB of text, so a mebibyte is a mistake rather than a burst.
 const MESSAGE_BYTES_ODD: usize = 1 << 20;
 
-/// A message that can be obeyed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    Media(Vec<u8>),
-    Mark(String),
-    Clear,
-}
-
 /// The message, if it can be obeyed, and everything that is wrong with it.
-pub(super) fn read(text: &str, stream_sid: &str) -> (Option<Said>, Vec<Warning>) {
+pub(super) fn read(text: &str, stream_sid: &str) -> Reading {
     let mut complaints = Vec::new();
     if text.len() > MESSAGE_BYTES_ODD {
         complaints.push(Warning::plain(format!("a message of {} bytes", text.len())));
     }
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         complaints.push(invalid("not a JSON object"));
-        return (None, complaints);
+        return Reading { warnings: complaints, ..Reading::default() };
     };
     let said = understand(&message, stream_sid, &mut complaints);
-    (said, complaints)
+    Reading { said, warnings: complaints, ..Reading::default() }
 }
 
 fn understand(message: &Map<String, Value>, stream_sid: &str, complaints: &mut Vec<Warning>) -> Option<Said> {
@@ -91,7 +84,7 @@ fn understand(message: &Map<String, Value>, stream_sid: &str, complaints: &mut V
         complaints
             .push(Warning::plain("media.payload begins with a WAV header, which is heard as noise".into()));
     }
-    Some(Said::Media(audio))
+    Some(Said::Audio(audio))
 }
 
 pub(super) fn invalid(what: &str) -> Warning {
@@ -103,17 +96,17 @@ mod tests {
     use super::*;
 
     fn complaints(text: &str) -> Vec<String> {
-        read(text, "MZ1").1.into_iter().map(|warning| warning.text).collect()
+        read(text, "MZ1").warnings.into_iter().map(|warning| warning.text).collect()
     }
 
     #[test]
     fn documented_messages_are_obeyed_without_a_word() {
         for (text, said) in [
-            (r#"{"event":"media","streamSid":"MZ1","media":{"payload":"AQID"}}"#, Said::Media(vec![1, 2, 3])),
+            (r#"{"event":"media","streamSid":"MZ1","media":{"payload":"AQID"}}"#, Said::Audio(vec![1, 2, 3])),
             (r#"{"event":"mark","streamSid":"MZ1","mark":{"name":"m"}}"#, Said::Mark("m".into())),
             (r#"{"event":"clear","streamSid":"MZ1"}"#, Said::Clear),
         ] {
-            assert_eq!(read(text, "MZ1"), (Some(said), vec![]));
+            assert_eq!(read(text, "MZ1"), Reading { said: Some(said), ..Reading::default() });
         }
     }
 
@@ -143,7 +136,8 @@ mod tests {
 
     #[test]
     fn an_extra_field_is_a_warning_and_the_message_still_counts() {
-        let (said, warnings) = read(r#"{"event":"clear","streamSid":"MZ1","sequenceNumber":"4"}"#, "MZ1");
+        let Reading { said, warnings, .. } =
+            read(r#"{"event":"clear","streamSid":"MZ1","sequenceNumber":"4"}"#, "MZ1");
 
         assert_eq!(said, Some(Said::Clear));
         assert_eq!(warnings[0].code, Some(31951));

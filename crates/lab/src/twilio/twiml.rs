@@ -1,11 +1,10 @@
 //! TwiML, read as Twilio reads it: names are case-sensitive, and whatever the schema does not know is reported.
 
-mod element;
-
 use std::time::Duration;
 
-use super::timeline::Warning;
-pub(super) use element::Element;
+use crate::phone::Warning;
+use crate::phone::socket::is_secure_or_local;
+use crate::phone::xml::{self, Element};
 
 /// "Schema validation warning".
 const SCHEMA: u32 = 12200;
@@ -64,7 +63,7 @@ pub(super) struct Document {
 
 /// Reads a document. An error is one that ends the call.
 pub(super) fn read(text: &str) -> Result<Document, Warning> {
-    let root = element::parse(text)
+    let root = xml::parse(text)
         .map_err(|problem| Warning::coded(UNPARSABLE, format!("Document parse failure: {problem}")))?;
     if root.name != "Response" {
         let problem = format!("Document parse failure: the root is <{}>, not <Response>", root.name);
@@ -240,14 +239,7 @@ impl Reader {
             self.warnings.push(Warning::coded(11100, format!("Invalid URL format: <Stream url={text:?}>")));
             return false;
         };
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        // Twilio itself takes nothing but wss; without it no gateway on this machine could be tried without TLS.
-        if url.scheme() != "wss" && !(url.scheme() == "ws" && loopback) {
+        if !is_secure_or_local(text) {
             let problem = format!("Stream - WebSocket - URL Schema Not Supported: {text:?} is not wss");
             self.warnings.push(Warning::coded(31922, problem));
             return false;

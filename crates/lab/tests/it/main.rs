@@ -4,8 +4,14 @@
 mod agent;
 mod agent_rest;
 mod conversation;
+mod exotel;
 mod faults;
 mod gateway;
+mod mcube;
+mod mcube_web;
+mod plivo;
+mod plivo_peer;
+mod plivo_rest;
 mod rest;
 mod scenario;
 mod sdk;

@@ -20,7 +20,7 @@ const LONG: &str =
     "This is a very long greeting that goes on and on, so that there is time enough to cut into it.";
 
 /// Runs a script of `tests/sdk` to its end and reads the JSON it prints. None means: skipped, and said so.
-async fn python(script: &str, arguments: &[&str], input: &str) -> Option<Value> {
+pub(crate) async fn python(script: &str, arguments: &[&str], input: &str) -> Option<Value> {
     let Some(interpreter) = tokio::task::spawn_blocking(interpreter).await.unwrap() else {
         eprintln!("skipped: TRUNKLINE_WITHOUT_PEERS is set");
         return None;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use wire::Secret;
 
-use super::xml::Xml;
-use super::{TwimlError, absolute, keys};
+use super::{TwimlError, Xml, absolute, keys};
+use crate::destination;
 
 /// Calls somebody and connects the two. Without an `action` the document ends when they have talked, and the call too.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,16 +121,8 @@ impl<'a> Noun<'a> {
     }
 
     fn number(written: &'a str) -> Option<Noun<'a>> {
-        let decoration = |c: char| matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}');
-        let number: Cow<'a, str> = match written.contains(decoration) {
-            true => written.chars().filter(|&c| !decoration(c)).collect::<String>().into(),
-            false => written.into(),
-        };
-        let digits = number.strip_prefix('+').unwrap_or(&number);
-        // E.164 has at most 15 digits; short codes have two.
-        let fits = (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        fits.then_some(Noun::Number {
-            number,
+        Some(Noun::Number {
+            number: destination::number(written)?,
             send_digits: None,
             url: None,
             status_callback: None,

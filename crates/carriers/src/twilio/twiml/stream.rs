@@ -2,8 +2,7 @@
 
 use url::{Host, Url};
 
-use super::xml::Xml;
-use super::{Dial, PARAMETER_CHARS_MAX, Say, TwimlError, Verb, absolute};
+use super::{Dial, PARAMETER_CHARS_MAX, Say, TwimlError, Verb, Xml, absolute};
 
 /// Two-way media. Twilio stays with it until we close the socket, and then goes on with `when_gone`.
 #[derive(Clone, Debug, PartialEq)]

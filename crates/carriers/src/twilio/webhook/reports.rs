@@ -199,6 +199,43 @@ impl CallStatusReport {
     }
 }
 
+/// Who answered a call, as far as Twilio can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredBy {
+    Person,
+    /// A fax, too.
+    Machine,
+}
+
+impl AnsweredBy {
+    /// Twilio's word for it; none when it does not know either.
+    pub fn of(word: &str) -> Option<AnsweredBy> {
+        match word {
+            "human" => Some(AnsweredBy::Person),
+            "fax" => Some(AnsweredBy::Machine),
+            _ if word.starts_with("machine") => Some(AnsweredBy::Machine),
+            _ => None,
+        }
+    }
+}
+
+/// What came of looking for a machine beside the call. It has no call status, and may come before, between and after
+/// those that have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnsweredByReport {
+    pub call_sid: String,
+    pub answered_by: Option<AnsweredBy>,
+}
+
+impl AnsweredByReport {
+    /// None when these are the parameters of another kind of report.
+    pub fn read(params: &Params) -> Option<Result<AnsweredByReport, ReportError>> {
+        let word = params.filled("AnsweredBy").filter(|_| params.filled("CallStatus").is_none())?;
+        let answered_by = AnsweredBy::of(word);
+        Some(sid(params, "CallSid").map(|call_sid| AnsweredByReport { call_sid, answered_by }))
+    }
+}
+
 /// Tells news of a call from reports that were overtaken on their way. One per call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportOrder {

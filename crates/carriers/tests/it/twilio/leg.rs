@@ -34,6 +34,7 @@ fn start_brings_the_calls_names_and_our_own_parameters() {
             from: Some("+14155550123".to_owned()),
             to: Some("+18005551212".to_owned()),
             facts: vec![("token".to_owned(), "t-1".to_owned()), ("line".to_owned(), "7".to_owned())],
+            raw: None,
         })]
     );
 }

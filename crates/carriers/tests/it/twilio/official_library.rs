@@ -3,7 +3,6 @@
 //! Its validator accepts our signatures and we accept what it signs; its builder writes the documents that we write;
 //! its client sends the requests that we send and reads the replies as we do.
 
-mod library;
 mod rest;
 mod signatures;
 mod twiml;

@@ -1,8 +1,8 @@
 //! What Twilio tells over HTTP.
 
 use carriers::twilio::webhook::{
-    CallStatus, CallStatusReport, DialReport, DialStatus, Direction, FormError, InboundCall, Params,
-    Recording, ReportError, ReportOrder, StreamEvent, StreamStatusReport,
+    AnsweredBy, AnsweredByReport, CallStatus, CallStatusReport, DialReport, DialStatus, Direction, FormError,
+    InboundCall, Params, Recording, ReportError, ReportOrder, StreamEvent, StreamStatusReport,
 };
 
 const KNOCK: &str = "AccountSid=ACa1b2c3d4e5f60718293a4b5c6d7e8f90&ApiVersion=2010-04-01&CallSid=CA5ef8732a3c49700934481addd5ce1659&CallStatus=ringing&Called=%2B18005551212&Caller=%2B14155550123&CallerCity=SAN+FRANCISCO&CallerName=J%C3%BCrgen+%26+Co&Direction=inbound&From=%2B14155550123&FromZip=&StirVerstat=TN-Validation-Passed-A&To=%2B18005551212";
@@ -198,4 +198,26 @@ fn forms_have_bounds() {
 
 fn params(form: &str) -> Params {
     Params::from_form(form.as_bytes()).unwrap()
+}
+
+#[test]
+fn who_answered_is_told_beside_the_calls_status() {
+    let of = |form: &str| AnsweredByReport::read(&Params::from_form(form.as_bytes()).unwrap());
+    for (word, answered_by) in [
+        ("human", Some(AnsweredBy::Person)),
+        ("machine_start", Some(AnsweredBy::Machine)),
+        ("machine_end_beep", Some(AnsweredBy::Machine)),
+        ("machine_end_silence", Some(AnsweredBy::Machine)),
+        ("fax", Some(AnsweredBy::Machine)),
+        ("unknown", None),
+        ("something_new", None),
+    ] {
+        let report =
+            of(&format!("CallSid=CA1&AccountSid=AC1&AnsweredBy={word}&MachineDetectionDuration=2100"));
+        assert_eq!(report, Some(Ok(AnsweredByReport { call_sid: "CA1".into(), answered_by })), "{word}");
+    }
+    assert_eq!(of("AnsweredBy=human"), Some(Err(ReportError::Missing("CallSid"))));
+    assert_eq!(of("CallSid=../CA1&AnsweredBy=human"), Some(Err(ReportError::NotASid("CallSid"))));
+    assert_eq!(of("CallSid=CA1&AnsweredBy=human&CallStatus=in-progress"), None, "that is a status report");
+    assert_eq!(of("CallSid=CA1"), None);
 }

@@ -176,7 +176,7 @@ fn left_nothing(played: &Played) -> Check {
 #[cfg(test)]
 mod tests {
     use audio::{Frame, Rate};
-    use lab::twilio::{CallReport, End, MediaSums};
+    use lab::twilio::{CallReport, End};
 
     use super::*;
     use crate::cli::demo::Narration;
@@ -186,18 +186,7 @@ mod tests {
     fn played(heard: Frame) -> Played {
         Played {
             figures: Ear::of(&heard, &heard).figures(),
-            report: CallReport {
-                call_sid: String::new(),
-                stream_sids: Vec::new(),
-                spoken: heard.clone(),
-                heard,
-                media: MediaSums::default(),
-                timeline: Vec::new(),
-                notes_dropped: 0,
-                warnings: Vec::new(),
-                verbs: Vec::new(),
-                end: End::CallerHungUp,
-            },
+            report: CallReport { spoken: heard.clone(), heard, ..CallReport::nothing("", End::CallerHungUp) },
             narration: Narration::new(&Screen::new(true, false), tokio::time::Instant::now()),
             record: None,
             sessions: Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use call::{EndCause, Entry, Receipt};
+use call::{CallId, EndCause, Entry, Receipt};
 use rustls::ClientConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -106,6 +106,39 @@ impl Api {
         None
     }
 
+    /// The gateway's name for a call that the carrier calls so.
+    pub(super) async fn named(&self, carrier: &str, carrier_call: &str) -> Option<String> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct List {
+            live: Vec<Listed>,
+            recent: Vec<Listed>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Listed {
+            id: String,
+            carrier: String,
+        }
+        let mut url = below(&self.base, "api/v1/calls");
+        url.query_pairs_mut().append_pair("carrier_call", carrier_call);
+        for _ in 0..BEGIN_ATTEMPTS {
+            match self.read::<List>(url.clone()).await {
+                Ok(list) => {
+                    let mut listed = list.live.into_iter().chain(list.recent);
+                    if let Some(call) = listed.find(|call| call.carrier == carrier) {
+                        // It is used in an address; only a real one is.
+                        return call.id.parse::<CallId>().ok().map(|id| id.to_string());
+                    }
+                }
+                Err(Trouble::Other(_)) => {}
+                Err(Trouble::Unauthorised | Trouble::Unreachable(_)) => return None,
+            }
+            tokio::time::sleep(BEGIN_PAUSE).await;
+        }
+        None
+    }
+
     /// The account of a call that has just ended.
     pub(super) async fn record(&self, id: &str) -> Option<Record> {
         for _ in 0..RECORD_ATTEMPTS {
@@ -131,13 +164,13 @@ impl Api {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+        self.read(below(&self.base, path)).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, url: Url) -> Result<T, Trouble> {
         let host = host_of(self.base.as_str());
         let exchange = async {
-            let response = self
-                .request(below(&self.base, path))
-                .send()
-                .await
-                .map_err(|error| of_reqwest(&host, &error))?;
+            let response = self.request(url).send().await.map_err(|error| of_reqwest(&host, &error))?;
             read_reply(response, &host, ANSWER_BYTES_MAX).await
         };
         let reply = match tokio::time::timeout(ANSWER_WITHIN, exchange).await {

@@ -239,7 +239,7 @@ impl Phone {
                 }
                 Inbox::Text(FromGateway::Ready { call, generation }) => {
                     self.generation = generation;
-                    self.teller.tell(Happened::Call { id: call.clone() });
+                    self.teller.tell(Happened::Call { id: Some(call.clone()) });
                     self.call = Some(call);
                 }
                 Inbox::Text(FromGateway::Clear { generation }) => {
@@ -342,6 +342,8 @@ impl Phone {
             frames_sent: self.frames_sent,
             received: RATE.duration_of(self.received),
             cleared: RATE.duration_of(self.cleared),
+            piece: TICK,
+            objections: Vec::new(),
         }
     }
 }

@@ -30,9 +30,9 @@ pub(super) enum Happened {
     Step {
         words: Words,
     },
-    /// The gateway's name for this call.
+    /// The gateway's name for this call, where it can be found out.
     Call {
-        id: String,
+        id: Option<String>,
     },
     // By ear, and told only where there is nothing better.
     AgentSpeaks,
@@ -97,7 +97,7 @@ pub(super) async fn tell(api: &Api, mut notes: mpsc::Receiver<Note>, screen: &Sc
             }
         };
         match note {
-            Some(Note { at, what: Happened::Call { id } }) => telling.follow(api, at, &id).await,
+            Some(Note { at, what: Happened::Call { id } }) => telling.follow(api, at, id.as_deref()).await,
             Some(note) => telling.note(&note),
             None => break,
         }
@@ -133,13 +133,15 @@ struct Telling<'a> {
 
 impl Telling<'_> {
     /// The call has a name: its account so far, and what happens from now on.
-    async fn follow(&mut self, api: &Api, at: Duration, id: &str) {
+    async fn follow(&mut self, api: &Api, at: Duration, id: Option<&str>) {
         self.offset = at;
-        self.events = api.events(id).await;
-        if self.events.is_none() {
+        if let Some(id) = id {
+            self.events = api.events(id).await;
+        }
+        let Some(id) = id.filter(|_| self.events.is_some()) else {
             self.screen.line("The gateway's own account of the call cannot be had, so this is told by ear.");
             return;
-        }
+        };
         // Asked for after the stream stands, so that nothing falls in between.
         if let Some(record) = api.call(id).await {
             if !record.agent.is_empty() {

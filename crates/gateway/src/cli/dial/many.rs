@@ -30,6 +30,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// Between two changes of a line that somebody looks at.
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
 
+/// Different objections that are shown.
+const OBJECTIONS_SHOWN: usize = 10;
+
 /// What all callers have in common.
 pub(super) struct Round<'a> {
     pub(super) asked: &'a Asked,
@@ -118,6 +121,8 @@ struct Tally {
     failed: usize,
     /// How often each end came about, in words.
     ends: BTreeMap<Words, usize>,
+    /// In how many calls the pretended carrier objected, by what it said.
+    objections: BTreeMap<Words, usize>,
     first_sounds: Vec<Duration>,
     answers: Vec<Duration>,
     silences: Vec<Duration>,
@@ -147,6 +152,9 @@ impl Tally {
             }
         };
         *self.ends.entry(words).or_default() += 1;
+        for objection in past.objections {
+            *self.objections.entry(objection).or_default() += 1;
+        }
         self.first_sounds.extend(figures.first_sound);
         self.answers.extend(figures.answers);
         self.silences.extend(figures.silences);
@@ -213,6 +221,9 @@ impl Tally {
         for (words, times) in &self.ends {
             text.push_str(&format!("  {times:>4} × {}\n", upper_first(words)));
         }
+        for (words, times) in self.objections.iter().take(OBJECTIONS_SHOWN) {
+            text.push_str(&format!("  {times:>4} × the pretended carrier objects: {words}\n"));
+        }
         if let Some(out) = out {
             text.push_str(&format!("\n  What the first caller heard is in {}.\n", out.display()));
         }
@@ -243,6 +254,7 @@ impl Tally {
             "busy": self.busy,
             "failed": self.failed,
             "ends": self.ends,
+            "objections": self.objections,
             "latencies": latencies,
         })
     }

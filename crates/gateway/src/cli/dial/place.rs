@@ -10,8 +10,9 @@ use wire::Secret;
 use super::Words;
 use super::api::{Api, Trouble};
 use super::screen::Screen;
+use crate::carrier_kind::CarrierKind;
 use crate::cli::serve::{LAB_TOKEN_FILE, page_address};
-use crate::config::{AgentKind, Config, Loaded, same_number};
+use crate::config::{AgentKind, Config, Loaded};
 use crate::ops::logs::{self, LogGuard};
 use crate::outward::rustls_config;
 use crate::serve::{self, Serving};
@@ -23,7 +24,7 @@ pub(super) struct Place {
     url: Url,
     api: Api,
     token: Option<Secret>,
-    /// Signs the webhooks of the pretended Twilio, where the gateway has given out such a token.
+    /// Proves that a pretended carrier is one, where the gateway has given out such a token.
     lab_token: Option<Secret>,
     own: Option<Own>,
 }
@@ -114,13 +115,13 @@ impl Place {
     pub(super) async fn is_built_in_agent(
         &self,
         bot: Option<&str>,
+        carrier: CarrierKind,
         number: Option<&str>,
         loaded: &Loaded,
     ) -> Result<bool, Words> {
         let config = &loaded.config;
-        let is_ours = |number| config.lines.iter().any(|line| same_number(&line.number, number));
-        if self.is_own() || number.is_some_and(is_ours) {
-            let of_line = config.bot_for(number).map(|bot| bot.name.as_str());
+        if self.is_own() || config.line(Some(carrier), number).is_some() {
+            let of_line = config.bot_on(carrier, number).map(|bot| bot.name.as_str());
             return match config.bots.iter().find(|known| Some(known.name.as_str()) == bot.or(of_line)) {
                 Some(bot) => Ok(bot.agent == AgentKind::Demo),
                 None => Err(no_such_bot(bot, config.bots.iter().map(|bot| bot.name.as_str()))),

@@ -121,6 +121,7 @@ pub(in crate::cli) fn of(fact: &Fact) -> Option<(Who, Words)> {
             (Who::Caller, format!("has heard the goodbye ({how})"))
         }
         Fact::SaidOnRequest { text } => (Who::Gateway, format!("is asked to say “{text}”")),
+        Fact::MachineAnswered => (Who::Gateway, "the carrier says: a machine answered".to_owned()),
         Fact::CannotSay => (Who::Agent, "cannot say a given text".to_owned()),
         Fact::Ordered { what, by } => {
             let by = by.as_ref().map_or(String::new(), |by| format!(", by {by}"));
@@ -167,6 +168,7 @@ fn noticed(watchdog: Watchdog) -> &'static str {
         Watchdog::Stale => "nobody has said anything for too long",
         Watchdog::Drain => "the time to finish is over",
         Watchdog::NotHungUp => "the carrier did not hang up when told to",
+        Watchdog::TransferNotConfirmed => "the carrier did not say whether it handed the caller over",
     }
 }
 

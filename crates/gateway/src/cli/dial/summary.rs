@@ -12,7 +12,8 @@ use super::live::Told;
 use super::place::Place;
 use super::screen::wrapped;
 use super::story::{millis, seconds, short};
-use super::{Asked, Carrier, End, Past, Words};
+use super::{Asked, End, Past, Words};
+use crate::carrier_kind::CarrierKind;
 
 /// Where the second column begins.
 const COLUMN: usize = 16;
@@ -108,8 +109,9 @@ impl Summary<'_> {
         row(
             "sound",
             format!(
-                "{} frames of 20 ms sent, {} s received{cleared}",
+                "{} frames of {} sent, {} s received{cleared}",
                 self.past.frames_sent,
+                short(self.past.piece),
                 seconds(self.past.received)
             ),
         );
@@ -118,6 +120,10 @@ impl Summary<'_> {
                 "heard",
                 format!("{} s of speech at {level:.0} dBFS, loudest {peak:.0} dBFS", seconds(*heard_for)),
             );
+        }
+        if !self.past.objections.is_empty() {
+            let title = self.asked.carrier.kind().table().title;
+            row("objections", format!("the pretended {title} objects: {}", self.past.objections.join("; ")));
         }
         row(
             "recording",
@@ -136,16 +142,22 @@ impl Summary<'_> {
     /// What a newcomer might want to do now.
     fn next_step(&self) -> Words {
         let listen = format!("Listen to {}.", self.out.display());
+        let kind = self.asked.carrier.kind();
+        let carrier = match kind {
+            CarrierKind::Browser => String::new(),
+            kind => format!(" --carrier {}", kind.name()),
+        };
         let more = if matches!(self.past.end, End::Failed { .. }) {
             "The gateway's log and `trunkline doctor` say more about what went wrong.".to_owned()
         } else if self.figures.first_sound.is_none() {
             "Nothing was heard: the gateway's log and `trunkline doctor` say more.".to_owned()
         } else if !self.asked.interrupt {
-            "Speak over the agent: trunkline dial --interrupt".to_owned()
-        } else if self.asked.calls == 1 && self.asked.carrier == Carrier::Browser {
-            "The same over Twilio's protocol: trunkline dial --carrier twilio".to_owned()
+            format!("Speak over the agent: trunkline dial{carrier} --interrupt")
+        } else if self.asked.calls == 1 && kind == CarrierKind::Browser {
+            "The same over a carrier's protocol: trunkline dial --carrier twilio (or plivo, exotel, mcube)"
+                .to_owned()
         } else {
-            "Many callers at once: trunkline dial --calls 20".to_owned()
+            format!("Many callers at once: trunkline dial{carrier} --calls 20")
         };
         let yourself = if self.place.is_own() {
             "Talk yourself: run `trunkline` and open the page it names.".to_owned()
@@ -178,6 +190,7 @@ impl Summary<'_> {
             "frames_sent": self.past.frames_sent,
             "received_ms": ms(&self.past.received),
             "cleared_ms": ms(&self.past.cleared),
+            "objections": self.past.objections,
             "recording": self.out,
             "told_by_gateway": self.by_gateway,
             "receipt": self.receipt(),

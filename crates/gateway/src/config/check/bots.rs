@@ -3,7 +3,7 @@
 use call::{CallSettings, Fallback, OwnTool};
 
 use super::{Check, base_url};
-use crate::config::{AgentKind, Bot, BotTool, is_dialable, same_number};
+use crate::config::{AgentKind, Bot, BotTool, is_dialable};
 
 /// The most that makes sense for anything counted in milliseconds: one day.
 const DAY_MS: u32 = 86_400_000;
@@ -45,7 +45,7 @@ impl Check<'_> {
         }
     }
 
-    fn bots_there_are(&self) -> String {
+    pub(super) fn bots_there_are(&self) -> String {
         let names: Vec<&str> = self.config.bots.iter().map(|bot| bot.name.as_str()).collect();
         format!("name one of: {}", names.join(", "))
     }
@@ -239,13 +239,6 @@ impl Check<'_> {
                 if !is_dialable(to) {
                     self.number(format!("{key}.to"), to);
                 }
-                if !self.config.carriers.twilio.can_control_calls() {
-                    self.wrong(
-                        key,
-                        "transfers the caller, which needs Twilio's account SID and auth token",
-                        "set carriers.twilio.account_sid and auth_token, or do = \"apologise\"",
-                    );
-                }
             }
             Fallback::Bot { name } if *name == bot.name => {
                 self.wrong(
@@ -263,29 +256,7 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn lines(&mut self) {
-        let config = self.config;
-        for (at, line) in config.lines.iter().enumerate() {
-            let key = format!("lines.{at}");
-            if !is_dialable(&line.number) {
-                self.number(format!("{key}.number"), &line.number);
-            } else if let Some(first) =
-                config.lines.iter().take(at).position(|other| same_number(&other.number, &line.number))
-            {
-                self.wrong(
-                    format!("{key}.number"),
-                    format!("is `{}`, which lines.{first} answers already", line.number),
-                    "keep one of the two",
-                );
-            }
-            if config.bot(&line.bot).is_none() {
-                let there_are = self.bots_there_are();
-                self.wrong(format!("{key}.bot"), format!("is `{}`, which is not a bot", line.bot), there_are);
-            }
-        }
-    }
-
-    fn number(&mut self, key: String, number: &str) {
+    pub(super) fn number(&mut self, key: String, number: &str) {
         self.wrong(
             key,
             format!("is `{number}`, which is not a telephone number"),

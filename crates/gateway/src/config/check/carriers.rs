@@ -122,12 +122,29 @@ impl Check<'_> {
 
     /// Every route has its own path, none of them the program's own.
     pub(super) fn paths(&mut self) {
-        let twilio = &self.config.carriers.twilio;
+        let (twilio, plivo) = (&self.config.carriers.twilio, &self.config.carriers.plivo);
+        let exotel = &self.config.carriers.exotel;
         let paths = [
+            // Those that no key moves come first, so that whatever collides with them is told to make room.
+            ("Exotel's outbound calls", "/call".to_owned()),
+            ("Exotel's list of sessions", "/voicebot/sessions".to_owned()),
             ("carriers.twilio.inbound_path", twilio.inbound_path.clone()),
             ("carriers.twilio.status_path", twilio.status_path.clone()),
             ("carriers.twilio.stream_path", twilio.stream_path.clone()),
             ("carriers.twilio.stream_status_path", twilio.stream_status_path.clone()),
+            ("carriers.mcube.webhook_path", self.config.carriers.mcube.webhook_path.clone()),
+            ("carriers.mcube.stream_path", self.config.carriers.mcube.stream_path.clone()),
+            ("carriers.plivo.answer_path", plivo.answer_path.clone()),
+            ("carriers.plivo.hangup_path", plivo.hangup_path.clone()),
+            ("carriers.plivo.ring_path", plivo.ring_path.clone()),
+            ("carriers.plivo.machine_path", plivo.machine_path.clone()),
+            ("carriers.plivo.transfer_path", plivo.transfer_path.clone()),
+            ("carriers.plivo.stream_path", plivo.stream_path.clone()),
+            ("carriers.plivo.stream_status_path", plivo.stream_status_path.clone()),
+            ("carriers.exotel.ws_path", exotel.ws_path.clone()),
+            ("carriers.exotel.status_path", exotel.status_path.clone()),
+            ("carriers.exotel.passthru_path", exotel.passthru_path.clone()),
+            ("carriers.exotel.transfer_path", exotel.transfer_path.clone()),
             ("carriers.browser.path", self.config.carriers.browser.path.clone()),
         ];
         for (at, (key, path)) in paths.iter().enumerate() {

@@ -5,6 +5,12 @@
 mod agents;
 mod bots;
 mod carriers;
+mod exotel;
+mod fitness;
+mod lines;
+mod mcube;
+mod outbound;
+mod plivo;
 mod server;
 
 use std::collections::BTreeMap;
@@ -26,11 +32,17 @@ pub(super) fn check(
     check.limits();
     check.log();
     check.twilio();
+    check.plivo();
+    check.exotel();
+    check.mcube();
     check.browser();
     check.paths();
     check.elevenlabs();
     check.bots();
+    check.numbers();
     check.lines();
+    check.fitness();
+    check.outbound();
     // A value that could not be read stands at its default here: what follows from that is no news.
     let known: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
     // A file that could not be read may hold what seems to be missing.

@@ -3,6 +3,7 @@
 mod calls;
 mod events;
 mod orders;
+mod place;
 mod request;
 mod status;
 
@@ -17,6 +18,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+pub(super) use self::request::{Expected, Told};
 use super::access::may_use;
 use super::listener::Ends;
 use super::reception::Reception;
@@ -30,7 +32,7 @@ const CORS_FOR: Duration = Duration::from_secs(600);
 pub(super) fn routes(reception: &Arc<Reception>) -> Router<Arc<Reception>> {
     let routes = Router::new()
         .route("/status", get(status::status))
-        .route("/calls", get(calls::list))
+        .route("/calls", get(calls::list).post(place::place))
         .route("/calls/{id}", get(calls::show))
         .route("/calls/{id}/hangup", post(orders::hang_up))
         .route("/calls/{id}/transfer", post(orders::transfer))
@@ -80,7 +82,8 @@ fn cors(server: &Server) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let headers: [HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
+    let headers: [HeaderName; 3] =
+        [header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static(place::KEY_HEADER)];
     Some(
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))

@@ -61,6 +61,9 @@ pub(super) async fn hang_up(
     NamedCall(id): NamedCall,
     Told(HangUp {}): Told<HangUp>,
 ) -> Result<Response, Refusal> {
+    if reception.gateway.cancel_outbound(id, BY) {
+        return Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "ordered": "hangup"}))).into_response());
+    }
     give(&reception, id, "hangup", |able| able.hang_up())
 }
 
@@ -89,9 +92,10 @@ fn give(
 ) -> Result<Response, Refusal> {
     let gateway = &reception.gateway;
     let Some(live) = gateway.switchboard.find(id) else {
-        return Err(match gateway.records.find(id) {
-            Some(_) => over(),
-            None => Refusal::no_such_call(),
+        return Err(match (gateway.outbound_view(id), gateway.records.find(id)) {
+            (Some(_), None) => not_now("nobody has answered it yet", "wait until its phase is `talking`"),
+            (_, Some(_)) => over(),
+            (None, None) => Refusal::no_such_call(),
         });
     };
     let bot = gateway.config.bot(live.bot());

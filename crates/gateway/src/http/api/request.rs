@@ -42,7 +42,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "bad_query",
                 "the query cannot be understood",
-                "see docs/API.md: limit is a number, before and call are ids of calls",
+                "see docs/API.md: limit is a number, before and call are ids of calls, carrier_call is the carrier's name for one",
             )),
         }
     }
@@ -50,7 +50,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 
 /// A JSON body.
 #[derive(Clone, Debug)]
-pub(super) struct Told<T>(pub(super) T);
+pub(in crate::http) struct Told<T>(pub(in crate::http) T);
 
 impl<T: Expected> FromRequest<Arc<Reception>> for Told<T> {
     type Rejection = Refusal;
@@ -86,7 +86,7 @@ impl<T: Expected> FromRequest<Arc<Reception>> for Told<T> {
 }
 
 /// A body that some path takes.
-pub(super) trait Expected: DeserializeOwned {
+pub(in crate::http) trait Expected: DeserializeOwned {
     /// What it looks like, for those who sent something else.
     const LOOKS: &'static str;
 

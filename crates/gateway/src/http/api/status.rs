@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::super::listener::Ends;
 use super::super::reception::Reception;
+use crate::carrier_kind::CarrierKind;
+use crate::carrier_setup::{self, Address, CarrierSetup, Setting};
 use crate::config::Config;
 
 #[derive(Debug, Serialize)]
@@ -29,12 +31,37 @@ struct BotName {
     agent: &'static str,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Serialize)]
 struct CarrierStatus {
     name: &'static str,
+    title: &'static str,
     ready: bool,
     /// How to reach the gateway this way, or what is missing.
     words: String,
+    /// The settings without which no call comes.
+    missing: Vec<Setting>,
+    /// What to enter at the carrier, and what it is told in the call.
+    addresses: Vec<Address>,
+    transfers: bool,
+    places_calls: bool,
+    /// Why it places none; none when it does.
+    places_none: Option<String>,
+}
+
+impl From<CarrierSetup> for CarrierStatus {
+    fn from(setup: CarrierSetup) -> CarrierStatus {
+        CarrierStatus {
+            name: setup.carrier.name(),
+            title: setup.carrier.table().title,
+            ready: setup.is_ready(),
+            words: setup.words(),
+            missing: setup.missing,
+            addresses: setup.addresses,
+            transfers: setup.transfers,
+            places_calls: setup.places_calls.is_ok(),
+            places_none: setup.places_calls.err(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -65,7 +92,7 @@ pub(super) async fn status(
         version: env!("CARGO_PKG_VERSION"),
         bots: bots.collect(),
         default_bot: config.default_bot.clone(),
-        carriers: vec![browser(config), twilio(config)],
+        carriers: carriers(config),
         listen: listen.to_string(),
         public_url: config.server.public(""),
         draining: switchboard.is_draining(),
@@ -74,68 +101,9 @@ pub(super) async fn status(
     })
 }
 
-fn browser(config: &Config) -> CarrierStatus {
-    let ready = config.carriers.browser.enabled;
-    let words = match ready {
-        true => "This page. Nothing to set up.",
-        false => "Switched off; set carriers.browser.enabled to true.",
-    };
-    CarrierStatus { name: "browser", ready, words: words.to_owned() }
-}
-
-fn twilio(config: &Config) -> CarrierStatus {
-    let settings = &config.carriers.twilio;
-    let mut missing = Vec::new();
-    if settings.auth_token.is_none() && !settings.skip_signature_validation {
-        missing.push("TWILIO_AUTH_TOKEN (carriers.twilio.auth_token)");
-    }
-    if config.server.public_url.is_none() {
-        missing.push("a public address (server.public_url)");
-    }
-    let path = &settings.inbound_path;
-    if !missing.is_empty() {
-        let words = format!(
-            "Missing: {}. Then point a number's voice webhook at POST {path}.",
-            missing.join(" and ")
-        );
-        return CarrierStatus { name: "twilio", ready: false, words };
-    }
-    let address = config.server.public(path).unwrap_or_default();
-    let mut words = format!("Point a number's voice webhook at POST {address}.");
-    if settings.skip_signature_validation {
-        words.push_str(
-            " Webhooks are accepted from anybody: carriers.twilio.skip_signature_validation is on.",
-        );
-    }
-    if !settings.can_control_calls() {
-        words
-            .push_str(" Calls cannot be transferred until TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are set.");
-    }
-    CarrierStatus { name: "twilio", ready: true, words }
-}
-
-#[cfg(test)]
-mod tests {
-    use url::Url;
-    use wire::Secret;
-
-    use super::*;
-
-    #[test]
-    fn a_carrier_that_is_not_ready_says_what_is_missing() {
-        let mut config = Config::default();
-        let nothing = twilio(&config);
-        assert!(!nothing.ready && nothing.words.contains("TWILIO_AUTH_TOKEN"), "{nothing:?}");
-        assert!(nothing.words.contains("server.public_url") && nothing.words.contains("/webhooks/inbound"));
-
-        config.carriers.twilio.auth_token = Some(Secret::new("a-secret-token"));
-        config.server.public_url = Some(Url::parse("https://voice.example.com").unwrap());
-        let ready = twilio(&config);
-        assert!(
-            ready.ready && ready.words.contains("https://voice.example.com/webhooks/inbound."),
-            "{ready:?}"
-        );
-        assert!(ready.words.contains("TWILIO_ACCOUNT_SID"), "{ready:?}");
-        assert!(!ready.words.contains("a-secret-token"));
-    }
+/// The page first, for it is there; then the carriers.
+fn carriers(config: &Config) -> Vec<CarrierStatus> {
+    let mut all = carrier_setup::all(config);
+    all.sort_by_key(|setup| setup.carrier != CarrierKind::Browser);
+    all.into_iter().map(CarrierStatus::from).collect()
 }

@@ -2,7 +2,6 @@
 
 use carriers::twilio::signature::public_url;
 use carriers::twilio::twiml::{self, ConnectStream, Document, TwimlError};
-use carriers::twilio::webhook::InboundCall;
 use url::Url;
 
 use crate::config::{Twilio, WhenGone};
@@ -18,16 +17,17 @@ const CLOSING: &str = "This line is closed for a moment. Please call again in a 
 const TROUBLE: &str = "This line cannot take calls right now. Please call again later.";
 
 /// Answer, and bring the media to us.
-pub(super) fn connect(
+pub(crate) fn connect(
     settings: &Twilio,
     base: &Url,
     reservation: &Reservation,
-    call: &InboundCall,
+    from: &str,
+    to: &str,
 ) -> Result<Document, TwimlError> {
     let media = media_address(base, &settings.stream_path);
     let status_callback = public_url(base, &settings.stream_status_path);
     let id = reservation.id.to_string();
-    let (from, to) = (cut(&call.from), cut(&call.to));
+    let (from, to) = (cut(from), cut(to));
     let parameters: Vec<(&str, &str)> =
         [("token", reservation.token.as_str()), ("call", &id), ("from", from), ("to", to)]
             .into_iter()
@@ -64,6 +64,11 @@ pub(super) fn trouble() -> Result<Document, TwimlError> {
     twiml::say_and_hang_up(TROUBLE, None)
 }
 
+/// For a call that is over, if anybody still listens.
+pub(super) fn over() -> Result<Document, TwimlError> {
+    twiml::hang_up()
+}
+
 fn media_address(base: &Url, path: &str) -> String {
     let address = public_url(base, path);
     match address.strip_prefix("http") {
@@ -79,17 +84,12 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use call::CallId;
-    use carriers::twilio::webhook::Params;
-
     use super::*;
+    use call::CallId;
 
     fn written(settings: &Twilio, base: &str, from: &str) -> String {
-        let params =
-            Params::from_pairs([("CallSid", "CA1"), ("AccountSid", "AC1"), ("From", from), ("To", "+1415")]);
-        let call = InboundCall::read(&params).unwrap();
         let reservation = Reservation { id: CallId::mint(1, [0; 10]), token: "the-token".to_owned() };
-        connect(settings, &Url::parse(base).unwrap(), &reservation, &call).unwrap().into_string()
+        connect(settings, &Url::parse(base).unwrap(), &reservation, from, "+1415").unwrap().into_string()
     }
 
     #[test]

@@ -14,19 +14,15 @@ use carriers::twilio::webhook::{Direction, InboundCall};
 use tracing::{error, info, warn};
 use url::Url;
 
+use super::super::callers::caller;
 use super::super::client_address::neighbourhood;
 use super::super::listener::Ends;
 use super::super::media_sockets::refuse;
 use super::super::reception::Reception;
 use super::{documents, status, webhook};
+use crate::carrier_kind::CarrierKind;
 use crate::gateway::TWILIO;
 use crate::switchboard::{Knock, Refusal, Reservation};
-
-/// Longer than any number; addresses beyond it are counted by their beginning.
-const CALLER_CHARS_MAX: usize = 64;
-
-/// What Twilio writes for callers who withhold their number: the words spelt on a keypad. They are many people.
-const WITHHELD: [&str; 5] = ["266696687", "7378742833", "2562533", "8656696", "86282452253"];
 
 pub(super) async fn inbound(
     State(reception): State<Arc<Reception>>,
@@ -102,6 +98,7 @@ impl NotAdmitted {
             NotAdmitted::AddressTooOften | NotAdmitted::CallerTooOften => documents::busy(),
             NotAdmitted::NoBot => documents::trouble(),
             NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
+            NotAdmitted::Refused(Refusal::Over) => documents::over(),
             NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => {
                 documents::busy()
             }
@@ -123,12 +120,13 @@ fn admit(
     }
     // Of a call that we placed, our number is the one it comes from.
     let ours = if call.direction == Direction::OutboundApi { &call.from } else { &call.to };
-    let bot = gateway.config.bot_for(filled(ours)).ok_or(NotAdmitted::NoBot)?;
+    let bot = gateway.config.bot_on(CarrierKind::Twilio, filled(ours)).ok_or(NotAdmitted::NoBot)?;
     let knock = Knock {
         carrier: TWILIO.to_owned(),
         carrier_call: Some(call.call_sid.clone()),
         from: filled(&call.from).map(str::to_owned),
         to: filled(&call.to).map(str::to_owned),
+        ..Knock::default()
     };
     let reservation = gateway.switchboard.reserve(knock, Arc::new(bot.clone()))?;
     info!(call = %reservation.id, carrier = TWILIO, bot = bot.name, caller = masked(&call.from), "a call knocks");
@@ -143,8 +141,11 @@ fn connect(
 ) -> Answer {
     let gateway = &reception.gateway;
     let written = match base {
-        Some(base) => documents::connect(&gateway.config.carriers.twilio, base, reservation, call)
-            .map_err(|error| error.to_string()),
+        Some(base) => {
+            let settings = &gateway.config.carriers.twilio;
+            documents::connect(settings, base, reservation, &call.from, &call.to)
+                .map_err(|error| error.to_string())
+        }
         None => Err("server.public_url is not set, so there is no address for media".to_owned()),
     };
     match written {
@@ -157,38 +158,10 @@ fn connect(
     }
 }
 
-/// By whom calls are counted; none for those who withhold their number.
-fn caller(from: &str) -> Option<String> {
-    let plain: String = from
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '+'))
-        .take(CALLER_CHARS_MAX)
-        .collect();
-    let plain = plain.to_ascii_lowercase();
-    let is_identity =
-        plain.contains(':') || (!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
-    (is_identity && !WITHHELD.contains(&plain.as_str())).then_some(plain)
-}
-
 fn filled(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 fn xml(document: Document) -> Response {
     ([(header::CONTENT_TYPE, twiml::CONTENT_TYPE)], document.into_string()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callers_are_told_apart_and_the_anonymous_are_not_one_caller() {
-        assert_eq!(caller("+1 (415) 555-0123").as_deref(), Some("14155550123"));
-        assert_eq!(caller("sip:Alice@example.com"), caller("sip:alice@example.com"));
-        for nobody in ["", "anonymous", "Restricted", "+266696687", "+7378742833", "+86282452253"] {
-            assert_eq!(caller(nobody), None, "{nobody}");
-        }
-        assert_eq!(caller(&format!("sip:{}", "a".repeat(10_000))).unwrap().len(), CALLER_CHARS_MAX);
-    }
 }

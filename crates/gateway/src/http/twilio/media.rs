@@ -13,6 +13,7 @@ use super::super::media_sockets::{refuse, take_over};
 use super::super::reception::Reception;
 use super::signature::{let_in, ways};
 use crate::arrival::Entrance;
+use crate::carrier_kind::CarrierKind;
 
 /// A right signature lets the socket in, a wrong one keeps it out. Without one the token in its first message decides.
 pub(super) async fn upgrade(
@@ -43,5 +44,5 @@ pub(super) async fn upgrade(
             true
         }
     };
-    take_over(gateway, request, Entrance::Twilio { signed })
+    take_over(gateway, request, Entrance::plain(CarrierKind::Twilio, signed))
 }

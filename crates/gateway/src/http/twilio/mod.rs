@@ -1,6 +1,6 @@
 //! Twilio at the front door: the voice webhook, the two status callbacks, and the media socket's upgrade.
 
-mod documents;
+pub(crate) mod documents;
 mod inbound;
 mod media;
 mod report_orders;

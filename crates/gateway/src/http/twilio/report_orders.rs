@@ -15,7 +15,7 @@ pub(crate) struct ReportOrders {
 
 impl ReportOrders {
     /// Whether this report of the call is newer than all before it.
-    pub(super) fn is_news(&mut self, call: &str, sequence_number: Option<u64>) -> bool {
+    pub(in crate::http) fn is_news(&mut self, call: &str, sequence_number: Option<u64>) -> bool {
         if let Some(order) = self.by_call.get_mut(call) {
             return order.is_news(sequence_number);
         }

@@ -1,26 +1,13 @@
-//! Against which addresses and with which tokens a request of Twilio's is checked.
-//!
-//! Two parties may call: Twilio, which knows us by our public address and signs with the account's token; and the
-//! terminal's pretended Twilio on this very machine, which knows the address we listen on and a token of its own. What is
-//! answered must fit whoever called, so a check also says under which address.
-
-use std::net::SocketAddr;
+//! Whether a request is Twilio's, or the pretended Twilio's of this machine.
 
 use axum::http::HeaderMap;
-use carriers::twilio::signature::{self, ForwardedHeaders, SignatureError};
+use carriers::twilio::signature::SignatureError;
 use url::Url;
 use wire::Secret;
 
-use super::super::access::{is_loopback_host, text};
 use super::super::listener::Ends;
+use super::super::ways::{self, Way};
 use crate::config::{Server, Twilio};
-
-/// One way in: the address that the other side believes to call, and the tokens that it may have signed with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Way {
-    pub(super) base: Url,
-    tokens: Vec<Secret>,
-}
 
 /// Why nobody gets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,41 +43,8 @@ pub(super) fn ways(
     ends: Ends,
     headers: &HeaderMap,
 ) -> Vec<Way> {
-    let accounts: Vec<Secret> = twilio.auth_token.iter().chain(&twilio.more_auth_tokens).cloned().collect();
-    let host = text(headers, axum::http::header::HOST);
-    let forwarded = ForwardedHeaders {
-        host,
-        forwarded_proto: headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()),
-        forwarded_host: headers.get("x-forwarded-host").and_then(|value| value.to_str().ok()),
-    };
-    let public = signature::effective_base(
-        server.public_url.as_ref(),
-        ends.peer.ip(),
-        &server.trusted_proxies,
-        forwarded,
-    );
-    let here = on_this_machine(ends, host);
-    let lab = lab_token.filter(|_| here.is_some()).cloned();
-    let mut ways = Vec::new();
-    if let Some(base) = here {
-        // Our own address is for the pretended Twilio; the account's tokens count there as long as there is no other.
-        let ours = if public.is_none() { accounts.clone() } else { Vec::new() };
-        ways.push(Way { base, tokens: lab.iter().cloned().chain(ours).collect() });
-    }
-    if let Some(base) = public {
-        ways.push(Way { base, tokens: accounts.into_iter().chain(lab).collect() });
-    }
-    ways
-}
-
-/// The address that a program on this machine calls us by, if this is one.
-fn on_this_machine(ends: Ends, host: Option<&str>) -> Option<Url> {
-    let loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
-    if !loopback(ends.peer) || !loopback(ends.local) {
-        return None;
-    }
-    let named = host.filter(|host| is_loopback_host(host)).map(str::to_owned);
-    Url::parse(&format!("http://{}", named.unwrap_or_else(|| ends.local.to_string()))).ok()
+    let accounts = twilio.auth_token.iter().chain(&twilio.more_auth_tokens).cloned().collect();
+    ways::of(server, accounts, lab_token, ends, headers)
 }
 
 /// Tries all ways. `check` is given an address and the tokens.
@@ -119,6 +73,7 @@ pub(super) fn let_in(
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderName, HeaderValue};
+    use carriers::twilio::signature;
     use carriers::twilio::webhook::Params;
 
     use super::*;

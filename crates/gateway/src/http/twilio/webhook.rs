@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use bytes::Bytes;
+use call::CallId;
 use carriers::twilio::signature;
 use carriers::twilio::webhook::Params;
 use tracing::{info, warn};
@@ -15,6 +16,7 @@ use super::super::access::text;
 use super::super::listener::Ends;
 use super::super::media_sockets::refuse;
 use super::super::reception::Reception;
+use super::super::ways::called;
 use super::signature::{NotLetIn, let_in, ways};
 use crate::gateway::Gateway;
 
@@ -25,6 +27,8 @@ pub(super) struct Webhook {
     /// The address under which whoever sent it knows us. Unknown only when signatures are not checked.
     pub(super) base: Option<Url>,
     pub(super) client: IpAddr,
+    /// The call of ours that its address names: we gave this address along when we placed it.
+    pub(super) call: Option<CallId>,
 }
 
 /// What kind of body a webhook has.
@@ -86,7 +90,12 @@ pub(super) async fn receive(
             None => return Err(turned_away("malformed", 400, "the body is not a JSON object")),
         },
     };
-    Ok(Webhook { params, base, client })
+    Ok(Webhook { params, base, client, call: named_call(parts.uri.query()) })
+}
+
+fn named_call(query: Option<&str>) -> Option<CallId> {
+    let params = Params::from_query(query?).ok()?;
+    params.filled("call")?.parse().ok()
 }
 
 fn kind(method: &Method, headers: &HeaderMap) -> Option<Kind> {
@@ -116,7 +125,7 @@ fn check(
     let ways = ways(server, twilio, gateway.lab_token.as_ref(), ends, headers);
     if twilio.skip_signature_validation {
         info!("a webhook came in unchecked: carriers.twilio.skip_signature_validation is on");
-        return Ok(called_address(&ways.into_iter().map(|way| way.base).collect::<Vec<_>>(), headers));
+        return Ok(called(ways, headers));
     }
     let header = headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
     let way = let_in(ways, header, |base, tokens| {
@@ -128,16 +137,6 @@ fn check(
         }
     })?;
     Ok(Some(way.base))
-}
-
-/// Without signatures nothing proves which address was called: the one that the request itself names, or the public one.
-fn called_address(bases: &[Url], headers: &HeaderMap) -> Option<Url> {
-    let host = text(headers, header::HOST).unwrap_or_default();
-    let named = bases.iter().find(|base| {
-        let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}", base.host_str().unwrap_or_default()).eq_ignore_ascii_case(host)
-    });
-    named.or(bases.last()).cloned()
 }
 
 /// The plain values of a JSON object.

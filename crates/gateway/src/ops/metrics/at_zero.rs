@@ -6,20 +6,32 @@ use call::{Oddity, Side};
 
 use super::{ByAgent, ByCause, ByReason, Metrics, ProviderOutcome, SideKind, side_name};
 use crate::config::AgentKind;
-use crate::gateway::{ELEVENLABS, TWILIO};
+use crate::gateway::{ELEVENLABS, EXOTEL, MCUBE, PLIVO, TWILIO};
 
 /// Why calls are not let in.
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 12] = [
     "all_lines_busy",
     "no_agent_slot",
     "draining",
+    "over",
     "address_too_often",
     "caller_too_often",
     "no_such_bot",
     "no_token",
     "not_authorised",
     "never_started",
+    "too_late",
     "left",
+];
+
+/// What the guard says to calls that are to be placed.
+const NOT_PLACED: [&str; 6] = [
+    "outbound_off",
+    "destination_not_allowed",
+    "destination_blocked",
+    "short_number",
+    "too_many_calls_a_minute",
+    "too_many_placed_calls",
 ];
 
 /// Why agents' sessions are lost; as `departure_name` calls it.
@@ -35,6 +47,9 @@ impl Metrics {
         for reason in REASONS {
             drop(self.calls_refused.get_or_create(&ByReason::of(reason)));
         }
+        for reason in NOT_PLACED {
+            drop(self.outbound_refused.get_or_create(&ByReason::of(reason)));
+        }
         for kind in [AgentKind::Demo, AgentKind::ElevenLabs] {
             drop(self.agent_reconnects.get_or_create(&ByAgent::of(kind.name())));
         }
@@ -46,7 +61,7 @@ impl Metrics {
                 drop(self.oddities.get_or_create(&SideKind::of(side_name(side), oddity.name())));
             }
         }
-        for provider in [TWILIO, ELEVENLABS] {
+        for provider in [TWILIO, PLIVO, EXOTEL, MCUBE, ELEVENLABS] {
             for outcome in OUTCOMES {
                 drop(self.requests.get_or_create(&ProviderOutcome::of(provider, outcome)));
             }
@@ -62,6 +77,7 @@ mod tests {
     use super::*;
     use crate::arrival::TurnedAway;
     use crate::ops::logs::LogDrops;
+    use crate::outbound::guard::Denied;
 
     #[test]
     fn alarms_have_series_before_anything_has_gone_wrong() {
@@ -85,9 +101,13 @@ mod tests {
             TurnedAway::NoToken,
             TurnedAway::NotAuthorised,
             TurnedAway::NoSuchBot,
+            TurnedAway::TooLate,
             TurnedAway::Left,
         ] {
             assert!(REASONS.contains(&turned_away.name()), "{turned_away}");
+        }
+        for denied in [Denied::Off, Denied::NotAllowed { open: false }, Denied::Short] {
+            assert!(NOT_PLACED.contains(&denied.code()), "{denied}");
         }
         for left in [AgentLeft::Finished, AgentLeft::Lost, AgentLeft::NoSlot, AgentLeft::Stalled] {
             assert!(LOSSES.contains(&departure_name(&left)), "{left:?}");

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use audio::Rate;
 
-use super::super::timeline::{End, Happening, Warning};
 use super::super::twiml::{self, Action, Times, Verb};
-use super::super::{DialOutcome, Method};
+use super::super::{DialOutcome, End, Happening, Method, Warning};
 use super::{Call, Leave, Source};
 use crate::sound::{keypad, resampled};
 
@@ -15,7 +14,7 @@ impl Call {
         match verb {
             Verb::Reject { reason } => {
                 // Too late once the call has been answered: Twilio then just hangs up.
-                let end = if self.line.is_up() { End::HungUpByTwiml } else { End::Rejected { reason } };
+                let end = if self.phone.line.is_up() { End::HungUpByTwiml } else { End::Rejected { reason } };
                 return Err(Leave::End(end));
             }
             Verb::Redirect { url, method } => {
@@ -37,7 +36,7 @@ impl Call {
         match verb {
             Verb::Say { text, times } => self.say(text, times).await,
             Verb::Play { url, times, digits } => self.play(url, times, digits).await,
-            Verb::Pause { length } => self.listen(&[], length).await,
+            Verb::Pause { length } => self.phone.listen(&[], length).await,
             Verb::Dial { action, timeout, limit, numbers } => {
                 self.dial(action, timeout, limit, numbers).await
             }
@@ -53,7 +52,7 @@ impl Call {
 
     async fn say(&mut self, text: String, times: Times) -> Result<(), Leave> {
         let length = self.network.config.say_per_character * text.chars().count() as u32;
-        self.timeline.note(Happening::Said { text });
+        self.phone.timeline.note(Happening::Said { text });
         self.repeat(times, &[], length).await
     }
 
@@ -61,7 +60,7 @@ impl Call {
         if let Some(digits) = digits {
             let tones = keypad(&digits);
             let length = Rate::Hz8000.duration_of(tones.len() as u64);
-            self.timeline.note(Happening::Played { url: format!("digits:{digits}"), duration: length });
+            self.phone.timeline.note(Happening::Played { url: format!("digits:{digits}"), duration: length });
             return self.repeat(times, &tones, length).await;
         }
         let Some(url) = url.and_then(|url| self.resolve(&url)) else { return Ok(()) };
@@ -77,12 +76,12 @@ impl Call {
             Ok(frame) => {
                 let samples = resampled(&frame, Rate::Hz8000);
                 let length = Rate::Hz8000.duration_of(samples.len() as u64);
-                self.timeline.note(Happening::Played { url, duration: length });
+                self.phone.timeline.note(Happening::Played { url, duration: length });
                 self.repeat(times, &samples, length).await
             }
             // Twilio goes on with the next verb.
             Err(warning) => {
-                self.timeline.warn(warning);
+                self.phone.timeline.warn(warning);
                 Ok(())
             }
         }
@@ -96,7 +95,7 @@ impl Call {
             Times::Forever => u32::MAX,
         };
         for _ in 0..count {
-            self.listen(sound, length).await?;
+            self.phone.listen(sound, length).await?;
         }
         Ok(())
     }
@@ -110,21 +109,7 @@ impl Call {
     ) -> Result<(), Leave> {
         let url = self.resolve_action(action);
         let dialling = self.network.config.dialling.clone();
-        let mut outcome = dialling.outcome;
-        if outcome != DialOutcome::Failed && dialling.rings_for > timeout {
-            outcome = DialOutcome::NoAnswer;
-        }
-        if outcome == DialOutcome::NoAnswer {
-            self.listen(&[], timeout).await?;
-        } else {
-            self.listen(&[], dialling.rings_for.min(timeout)).await?;
-        }
-        let talked = match outcome {
-            DialOutcome::Completed => limit.map_or(dialling.talks_for, |limit| dialling.talks_for.min(limit)),
-            DialOutcome::Busy | DialOutcome::NoAnswer | DialOutcome::Failed => Duration::ZERO,
-        };
-        self.timeline.note(Happening::Dialled { numbers, outcome: outcome.status().into() });
-        self.listen(&[], talked).await?;
+        let (outcome, talked) = self.phone.dial(numbers, &dialling, timeout, limit).await?;
         let mut form = vec![
             ("DialCallSid".to_owned(), crate::chance::sid("CA")),
             ("DialCallStatus".to_owned(), outcome.status().to_owned()),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 use wire::{Body, Method, Reply, Request, Secret};
 
-use super::library;
+use crate::peers;
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Sent {
@@ -43,7 +43,8 @@ fn its_client_sends_what_we_send_and_reads_what_we_read() {
     let asked: Vec<Value> =
         replies.iter().map(|(status, body)| json!({"status": status, "body": body})).collect();
 
-    let found = library::run("rest.py", &json!({"document": document.as_str(), "replies": asked}));
+    let found =
+        peers::run(peers::TWILIO, "rest.py", &json!({"document": document.as_str(), "replies": asked}));
     let Some(found) = found else { return };
 
     let theirs: Vec<Sent> = serde_json::from_value(found["requests"].clone()).unwrap();

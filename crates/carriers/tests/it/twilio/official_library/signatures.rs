@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wire::Secret;
 
-use super::library;
+use crate::peers;
 
 const CASES: usize = 150;
 const TOKEN: &str = "2d9f3c0e8b7a6151";
@@ -27,7 +27,8 @@ fn both_accept_what_the_other_signs() {
         format!("{url}{joint}bodySHA256={digest}")
     };
 
-    let found = library::run(
+    let found = peers::run(
+        peers::TWILIO,
         "signatures.py",
         &json!({
             "token": TOKEN,

@@ -1,0 +1,5 @@
+mod call_control;
+mod facts;
+mod leg;
+mod sounds;
+mod webhook;
