@@ -49,6 +49,7 @@ const ENDINGS = {
   stale: 'Nobody said anything for a long time, so the call was ended.',
   drained: 'The gateway is shutting down.',
   replaced: 'Another connection took this call over.',
+  not_reached: 'The call that was placed was not answered.',
   broken: 'A fault in the gateway ended this call.',
   hung_up: 'The call was ended.',
   closed: 'The call is over.',

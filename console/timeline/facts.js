@@ -31,6 +31,7 @@ const WATCHDOGS = {
   stale: 'nobody has said anything for too long',
   drain: 'the time to finish is over',
   not_hung_up: 'the carrier did not hang up when told to',
+  transfer_not_confirmed: 'the carrier did not say whether it handed the caller over',
 };
 
 const QUEUE = { waiting: 'waits in the provider’s queue', admitted: 'was let in', timed_out: 'waited too long in the provider’s queue' };
@@ -100,6 +101,7 @@ const FACTS = {
   goodbye_heard: ({ waited_ms, proof }) => ({ words: `Goodbye heard${after(waited_ms, 'after')}: ${PROOFS[proof] ?? plain(proof)}`, main: true }),
   said_on_request: ({ text }) => ({ words: `Asked to say ${quoted(text)}`, main: true }),
   cannot_say: () => ({ words: 'This agent cannot say a given text', who: 'agent', main: true, bad: true }),
+  machine_answered: () => ({ words: 'A machine answered', who: 'caller', main: true }),
   ordered: ({ what, by }) => ({ words: `Ordered: ${ORDERS[what] ?? plain(what)}${by ? `, by ${by}` : ''}`, main: true }),
   fallback: ({ to }) => ({ words: `Falling back to ${to}`, main: true, bad: true }),
   watchdog: ({ which }) => ({ words: `Watchdog: ${WATCHDOGS[which] ?? plain(which)}`, main: true, bad: true }),
