@@ -162,6 +162,8 @@ async fn mcube_is_shown_its_token_and_nobody_else_is() {
     let log = Log { level: "trace".into(), ..Log::default() };
     let (subscriber, guard) = build(&log, Some(path.clone()), None, Box::new(std::io::sink()));
     let logging = tracing::subscriber::set_default(subscriber);
+    // With one listener alone, a line that another test's thread reaches first would be taken for unwanted by all.
+    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let ring = usual(CarrierKind::Mcube).ring(setup(agent(GREETING))).await;
     let Network::Mcube(mcube) = &ring.network else { unreachable!() };
     // The emulator refuses another token, and numbers that are not ten digits.
