@@ -4,6 +4,7 @@
 //! asked (`api::orders`) are rules of their own, without sockets and clocks, tested where they stand.
 
 mod access;
+mod admission;
 mod api;
 mod body;
 mod callers;

@@ -14,11 +14,9 @@ use serde_json::json;
 use tracing::{error, info};
 use url::Url;
 
-use super::super::callers::caller;
-use super::super::client_address::neighbourhood;
+use super::super::admission::{self, NotAdmitted};
 use super::super::listener::Ends;
 use super::super::media_sockets::refuse;
-use super::super::rate_limit::TooOften;
 use super::super::reception::Reception;
 use super::webhook::{self, TOKEN, Webhook};
 use crate::carrier_kind::CarrierKind;
@@ -88,57 +86,28 @@ pub(super) async fn connect(
             metrics.refused(why.name());
             let from = asked.from.as_deref().unwrap_or_default();
             info!(reason = why.name(), caller = masked(from), "a call was not let in: {why}");
-            why.into_response()
-        }
-    }
-}
-
-/// Why a call does not come in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum NotAdmitted {
-    #[error("too many calls a minute from one address; see limits.calls_per_minute_per_address")]
-    AddressTooOften(TooOften),
-    #[error("too many calls a minute from one caller; see limits.calls_per_minute_per_caller")]
-    CallerTooOften(TooOften),
-    #[error("no bot answers this number, or there is none of that name")]
-    NoBot,
-    #[error("nobody waits for this call any more")]
-    GivenUp,
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-impl NotAdmitted {
-    fn name(&self) -> &'static str {
-        match self {
-            NotAdmitted::AddressTooOften(_) => "address_too_often",
-            NotAdmitted::CallerTooOften(_) => "caller_too_often",
-            NotAdmitted::NoBot => "no_such_bot",
-            NotAdmitted::GivenUp => "given_up",
-            NotAdmitted::Refused(refusal) => refusal.name(),
+            refused(&why)
         }
     }
 }
 
 /// Exotel goes on to the flow's next applet when it gets no address.
-impl IntoResponse for NotAdmitted {
-    fn into_response(self) -> Response {
-        let (status, retry_after_s) = match &self {
-            NotAdmitted::AddressTooOften(often) | NotAdmitted::CallerTooOften(often) => {
-                (StatusCode::TOO_MANY_REQUESTS, Some(often.wait_s()))
-            }
-            NotAdmitted::NoBot => (StatusCode::NOT_FOUND, None),
-            NotAdmitted::GivenUp => (StatusCode::GONE, None),
-            NotAdmitted::Refused(Refusal::Over) => (StatusCode::GONE, None),
-            NotAdmitted::Refused(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(FREE_WITHIN_S)),
-        };
-        let body = json!({"error": {"code": self.name(), "message": self.to_string()}});
-        let mut response = (status, Json(body)).into_response();
-        if let Some(seconds) = retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+fn refused(reason: &NotAdmitted) -> Response {
+    let (status, retry_after_s) = match reason {
+        NotAdmitted::AddressTooOften(often) | NotAdmitted::CallerTooOften(often) => {
+            (StatusCode::TOO_MANY_REQUESTS, Some(often.wait_s()))
         }
-        response
+        NotAdmitted::NoBot => (StatusCode::NOT_FOUND, None),
+        NotAdmitted::GivenUp => (StatusCode::GONE, None),
+        NotAdmitted::Refused(Refusal::Over) => (StatusCode::GONE, None),
+        NotAdmitted::Refused(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(FREE_WITHIN_S)),
+    };
+    let body = json!({"error": {"code": reason.name(), "message": reason.to_string()}});
+    let mut response = (status, Json(body)).into_response();
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
 }
 
 /// A place for the call, or why there is none.
@@ -159,13 +128,6 @@ fn admit(
         // The flow's custom field is somebody else's.
         Some(PlaceOf::NotOurs) | None => {}
     }
-    reception
-        .calls_by_address
-        .admit(neighbourhood(webhook.client), now)
-        .map_err(NotAdmitted::AddressTooOften)?;
-    if let Some(caller) = asked.from.as_deref().and_then(caller) {
-        reception.calls_by_caller.admit(caller, now).map_err(NotAdmitted::CallerTooOften)?;
-    }
     let bot = match webhook.params.filled("bot") {
         Some(name) => gateway.bot(name),
         None => {
@@ -175,7 +137,6 @@ fn admit(
             bot.cloned().map(Arc::new)
         }
     };
-    let bot = bot.ok_or(NotAdmitted::NoBot)?;
     let knock = Knock {
         // One that Exotel placed for somebody else comes to us as any other.
         direction: Direction::Inbound,
@@ -186,11 +147,8 @@ fn admit(
         facts: facts(&webhook.params, asked),
         ..Knock::default()
     };
-    let bot_name = bot.name.clone();
-    let reservation = gateway.switchboard.reserve(knock, bot)?;
-    let from = masked(asked.from.as_deref().unwrap_or_default());
-    info!(call = %reservation.id, carrier = EXOTEL, bot = bot_name, caller = from, "a call knocks");
-    Ok(reservation)
+    let caller = asked.from.as_deref().unwrap_or_default();
+    admission::admit(reception, webhook.client, caller, knock, bot, now)
 }
 
 /// What the flow says about the call beside what every call has.

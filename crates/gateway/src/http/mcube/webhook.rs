@@ -16,14 +16,12 @@ use tracing::{debug, info, warn};
 use url::Url;
 
 use super::super::access::text;
-use super::super::callers::caller;
-use super::super::client_address::neighbourhood;
+use super::super::admission::{self, NotAdmitted};
 use super::super::listener::Ends;
 use super::super::reception::Reception;
 use super::super::ways;
 use super::proof::{self, Asked, prove};
 use crate::carrier_kind::CarrierKind;
-use crate::config::Bot;
 use crate::gateway::{Gateway, MCUBE};
 use crate::outbound::{Named, PlaceOf, Progress};
 use crate::switchboard::{Direction, Knock, Refusal, Reservation};
@@ -127,39 +125,29 @@ fn read(kind: Kind, body: &Bytes) -> Result<Webhook, (u16, String)> {
 /// Why a call gets no address. What Mcube makes of a refusal is not documented; one without an address cannot connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum NotConnected {
-    #[error("too many calls a minute from one address; see limits.calls_per_minute_per_address")]
-    AddressTooOften,
-    #[error("too many calls a minute from one caller; see limits.calls_per_minute_per_caller")]
-    CallerTooOften,
-    #[error("no bot answers this number")]
-    NoBot,
-    #[error("nobody waits for this call any more")]
-    GivenUp,
     #[error("server.public_url is not set, so there is no address for media")]
     NoAddress,
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    NotAdmitted(#[from] NotAdmitted),
 }
 
 impl NotConnected {
     fn name(&self) -> &'static str {
         match self {
-            NotConnected::AddressTooOften => "address_too_often",
-            NotConnected::CallerTooOften => "caller_too_often",
-            NotConnected::NoBot => "no_such_bot",
-            NotConnected::GivenUp => "given_up",
             NotConnected::NoAddress => "trouble",
-            NotConnected::Refused(refusal) => refusal.name(),
+            NotConnected::NotAdmitted(reason) => reason.name(),
         }
     }
 
     fn status(&self) -> u16 {
         match self {
-            NotConnected::AddressTooOften | NotConnected::CallerTooOften => 429,
-            NotConnected::NoBot => 404,
-            NotConnected::GivenUp | NotConnected::Refused(Refusal::Over) => 410,
             NotConnected::NoAddress => 500,
-            NotConnected::Refused(_) => 503,
+            NotConnected::NotAdmitted(reason) => match reason {
+                NotAdmitted::AddressTooOften(_) | NotAdmitted::CallerTooOften(_) => 429,
+                NotAdmitted::NoBot => 404,
+                NotAdmitted::GivenUp | NotAdmitted::Refused(Refusal::Over) => 410,
+                NotAdmitted::Refused(_) => 503,
+            },
         }
     }
 }
@@ -200,12 +188,12 @@ fn expected(
     gateway: &Arc<Gateway>,
     webhook: &Webhook,
     ours: Ours,
-) -> Option<Result<Reservation, NotConnected>> {
+) -> Option<Result<Reservation, NotAdmitted>> {
     match gateway.place_of_outbound(CarrierKind::Mcube, ours.id, Some(&webhook.call_id)) {
         PlaceOf::Call(reservation) => Some(Ok(reservation)),
         PlaceOf::Full(refusal) => Some(Err(refusal.into())),
-        PlaceOf::Over => Some(Err(NotConnected::GivenUp)),
-        PlaceOf::NotOurs => ours.certain.then_some(Err(NotConnected::GivenUp)),
+        PlaceOf::Over => Some(Err(NotAdmitted::GivenUp)),
+        PlaceOf::NotOurs => ours.certain.then_some(Err(NotAdmitted::GivenUp)),
     }
 }
 
@@ -215,20 +203,10 @@ fn admit(
     client: IpAddr,
     webhook: &Webhook,
     now: Instant,
-) -> Result<Reservation, NotConnected> {
-    let gateway = &reception.gateway;
-    reception
-        .calls_by_address
-        .admit(neighbourhood(client), now)
-        .map_err(|_| NotConnected::AddressTooOften)?;
+) -> Result<Reservation, NotAdmitted> {
+    let bot = reception.gateway.config.bot_on(CarrierKind::Mcube, webhook.did.as_deref());
     let customer = webhook.customer.as_deref().unwrap_or_default();
-    if let Some(caller) = caller(customer) {
-        reception.calls_by_caller.admit(caller, now).map_err(|_| NotConnected::CallerTooOften)?;
-    }
-    let bot = gateway.config.bot_on(CarrierKind::Mcube, webhook.did.as_deref()).ok_or(NotConnected::NoBot)?;
-    let reservation = gateway.switchboard.reserve(knock(webhook), Arc::new(Bot::clone(bot)))?;
-    info!(call = %reservation.id, carrier = MCUBE, bot = bot.name, caller = masked(customer), "a call knocks");
-    Ok(reservation)
+    admission::admit(reception, client, customer, knock(webhook), bot.cloned().map(Arc::new), now)
 }
 
 fn knock(webhook: &Webhook) -> Knock {

@@ -14,8 +14,7 @@ use carriers::plivo::webhook::{CallReport, Direction};
 use tracing::{error, info, warn};
 use url::Url;
 
-use super::super::callers::caller;
-use super::super::client_address::neighbourhood;
+use super::super::admission::{self, NotAdmitted};
 use super::super::listener::Ends;
 use super::super::media_sockets::refuse;
 use super::super::reception::Reception;
@@ -64,39 +63,13 @@ struct Answer {
     document: Result<Document, AnswerError>,
 }
 
-/// Why a call does not come in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum NotAdmitted {
-    #[error("too many calls a minute from one address; see limits.calls_per_minute_per_address")]
-    AddressTooOften,
-    #[error("too many calls a minute from one caller; see limits.calls_per_minute_per_caller")]
-    CallerTooOften,
-    #[error("no bot answers this number")]
-    NoBot,
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-impl NotAdmitted {
-    fn name(&self) -> &'static str {
-        match self {
-            NotAdmitted::AddressTooOften => "address_too_often",
-            NotAdmitted::CallerTooOften => "caller_too_often",
-            NotAdmitted::NoBot => "no_such_bot",
-            NotAdmitted::Refused(refusal) => refusal.name(),
-        }
-    }
-
-    fn document(&self) -> Result<Document, AnswerError> {
-        match self {
-            NotAdmitted::AddressTooOften | NotAdmitted::CallerTooOften => documents::busy(),
-            NotAdmitted::NoBot => documents::trouble(),
-            NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
-            NotAdmitted::Refused(Refusal::Over) => documents::over(),
-            NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => {
-                documents::busy()
-            }
-        }
+fn document(reason: &NotAdmitted) -> Result<Document, AnswerError> {
+    match reason {
+        NotAdmitted::AddressTooOften(_) | NotAdmitted::CallerTooOften(_) => documents::busy(),
+        NotAdmitted::NoBot => documents::trouble(),
+        NotAdmitted::GivenUp | NotAdmitted::Refused(Refusal::Over) => documents::over(),
+        NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
+        NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => documents::busy(),
     }
 }
 
@@ -106,7 +79,7 @@ fn knocked(reception: &Reception, webhook: &Webhook, call: &CallReport) -> Answe
         Err(reason) => {
             reception.gateway.metrics.refused(reason.name());
             info!(reason = reason.name(), caller = masked(&call.from), "a call was not let in: {reason}");
-            Answer { outcome: reason.name(), document: reason.document() }
+            Answer { outcome: reason.name(), document: document(&reason) }
         }
     }
 }
@@ -119,13 +92,9 @@ fn admit(
     now: Instant,
 ) -> Result<Reservation, NotAdmitted> {
     let gateway = &reception.gateway;
-    reception.calls_by_address.admit(neighbourhood(client), now).map_err(|_| NotAdmitted::AddressTooOften)?;
-    if let Some(caller) = caller(&call.from) {
-        reception.calls_by_caller.admit(caller, now).map_err(|_| NotAdmitted::CallerTooOften)?;
-    }
     // Of a call that somebody placed with our account, our number is the one it comes from.
     let ours = if call.direction == Direction::Outbound { &call.from } else { &call.to };
-    let bot = gateway.config.bot_on(CarrierKind::Plivo, filled(ours)).ok_or(NotAdmitted::NoBot)?;
+    let bot = gateway.config.bot_on(CarrierKind::Plivo, filled(ours)).cloned().map(Arc::new);
     let knock = Knock {
         carrier: PLIVO.to_owned(),
         carrier_call: Some(call.call_uuid.clone()),
@@ -134,9 +103,7 @@ fn admit(
         facts: call.headers.clone(),
         ..Knock::default()
     };
-    let reservation = gateway.switchboard.reserve(knock, Arc::new(bot.clone()))?;
-    info!(call = %reservation.id, carrier = PLIVO, bot = bot.name, caller = masked(&call.from), "a call knocks");
-    Ok(reservation)
+    admission::admit(reception, client, &call.from, knock, bot, now)
 }
 
 /// Somebody whom we called has answered. The place was taken before the phone rang.

@@ -14,8 +14,7 @@ use carriers::twilio::webhook::{Direction, InboundCall};
 use tracing::{error, info, warn};
 use url::Url;
 
-use super::super::callers::caller;
-use super::super::client_address::neighbourhood;
+use super::super::admission::{self, NotAdmitted};
 use super::super::listener::Ends;
 use super::super::media_sockets::refuse;
 use super::super::reception::Reception;
@@ -52,7 +51,7 @@ pub(super) async fn inbound(
         Err(reason) => {
             metrics.refused(reason.name());
             info!(reason = reason.name(), caller = masked(&call.from), "a call was not let in: {reason}");
-            Answer { outcome: reason.name(), document: reason.document() }
+            Answer { outcome: reason.name(), document: document(&reason) }
         }
     };
     metrics.webhook("inbound", answer.outcome);
@@ -70,39 +69,13 @@ struct Answer {
     document: Result<Document, TwimlError>,
 }
 
-/// Why a call does not come in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum NotAdmitted {
-    #[error("too many calls a minute from one address; see limits.calls_per_minute_per_address")]
-    AddressTooOften,
-    #[error("too many calls a minute from one caller; see limits.calls_per_minute_per_caller")]
-    CallerTooOften,
-    #[error("no bot answers this number")]
-    NoBot,
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-impl NotAdmitted {
-    fn name(&self) -> &'static str {
-        match self {
-            NotAdmitted::AddressTooOften => "address_too_often",
-            NotAdmitted::CallerTooOften => "caller_too_often",
-            NotAdmitted::NoBot => "no_such_bot",
-            NotAdmitted::Refused(refusal) => refusal.name(),
-        }
-    }
-
-    fn document(&self) -> Result<Document, TwimlError> {
-        match self {
-            NotAdmitted::AddressTooOften | NotAdmitted::CallerTooOften => documents::busy(),
-            NotAdmitted::NoBot => documents::trouble(),
-            NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
-            NotAdmitted::Refused(Refusal::Over) => documents::over(),
-            NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => {
-                documents::busy()
-            }
-        }
+fn document(reason: &NotAdmitted) -> Result<Document, TwimlError> {
+    match reason {
+        NotAdmitted::AddressTooOften(_) | NotAdmitted::CallerTooOften(_) => documents::busy(),
+        NotAdmitted::NoBot => documents::trouble(),
+        NotAdmitted::GivenUp | NotAdmitted::Refused(Refusal::Over) => documents::over(),
+        NotAdmitted::Refused(Refusal::Draining) => documents::closing(),
+        NotAdmitted::Refused(Refusal::AllLinesBusy { .. } | Refusal::NoAgentSlot { .. }) => documents::busy(),
     }
 }
 
@@ -114,13 +87,9 @@ fn admit(
     now: Instant,
 ) -> Result<Reservation, NotAdmitted> {
     let gateway = &reception.gateway;
-    reception.calls_by_address.admit(neighbourhood(client), now).map_err(|_| NotAdmitted::AddressTooOften)?;
-    if let Some(caller) = caller(&call.from) {
-        reception.calls_by_caller.admit(caller, now).map_err(|_| NotAdmitted::CallerTooOften)?;
-    }
     // Of a call that we placed, our number is the one it comes from.
     let ours = if call.direction == Direction::OutboundApi { &call.from } else { &call.to };
-    let bot = gateway.config.bot_on(CarrierKind::Twilio, filled(ours)).ok_or(NotAdmitted::NoBot)?;
+    let bot = gateway.config.bot_on(CarrierKind::Twilio, filled(ours)).cloned().map(Arc::new);
     let knock = Knock {
         carrier: TWILIO.to_owned(),
         carrier_call: Some(call.call_sid.clone()),
@@ -128,9 +97,7 @@ fn admit(
         to: filled(&call.to).map(str::to_owned),
         ..Knock::default()
     };
-    let reservation = gateway.switchboard.reserve(knock, Arc::new(bot.clone()))?;
-    info!(call = %reservation.id, carrier = TWILIO, bot = bot.name, caller = masked(&call.from), "a call knocks");
-    Ok(reservation)
+    admission::admit(reception, client, &call.from, knock, bot, now)
 }
 
 fn connect(
